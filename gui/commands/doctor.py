@@ -1,0 +1,74 @@
+"""Say what runs here and why: device, precision, versions, families, models, identity checks."""
+
+import argparse
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from gui.commands import ROOT, model
+
+REQUIRES = ["requirements.txt"]
+SHOWN = ("torch", "torchvision", "transformers", "qwen-vl-utils", "gradio", "plotly", "umap-learn")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say which model is examined, and how it is loaded."""
+    model.add_flags(parser)
+
+
+def line(title: str, text: str) -> None:
+    """One finding, in two columns."""
+    print(f"{title:10} {text}", flush=True)
+
+
+def versions() -> str:
+    """The versions of the distributions that matter, those that are absent left out."""
+    found = []
+    for name in SHOWN:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def size(folder: Path) -> str:
+    """Size of a folder's files, in megabytes."""
+    total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return f"{total / 1e6:.1f} MB"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings; 0 where every identity check was run and passed, else 1."""
+    line("python", f"{platform.python_version()} at {sys.executable}, {platform.platform()}")
+    line("versions", versions())
+
+    import core
+    from core import families
+    from core.engine import device, selfcheck
+
+    choice = device.choose(arguments.device, arguments.dtype)
+    line("device", f"{choice.device}, {choice.dtype}: {choice.reason}")
+    line("families", ", ".join(families.names()))
+    present = sorted(path.parent for path in model.MODELS.glob("*/config.json"))
+    for folder in present:
+        line("model", f"{folder.relative_to(ROOT)}, {size(folder)}")
+    if not present:
+        line("model", "none under assets/models")
+    if arguments.model == model.DEFAULT and not model.DEFAULT.is_dir():
+        line("checks", "not run: the default model is not here; give another with --model")
+        return 1
+
+    line("checks", f"on {arguments.model}")
+    engine = core.load(
+        str(arguments.model),
+        family=arguments.family,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        attention=arguments.attention,
+    )
+    checks = selfcheck(engine)
+    for name, passed, detail in checks:
+        line("  pass" if passed else "  FAIL", f"{name}: {detail}")
+    return 0 if all(passed for _, passed, _ in checks) else 1
