@@ -1,7 +1,7 @@
 """The truth of a planning picture: a grid map with a start, a goal and holes, and its solver.
 
-Maps use the numbers of the VSP spatial-planning set: 1 start, 2 goal, -1 hole, 0 safe. A move is one
-of U, D, L, R; a move off the map leaves the player where it is (the rules in VSP's own prompt).
+Maps use the numbers of the VSP spatial-planning set: 1 start, 2 goal, -1 hole, 0 safe. A move is
+one of U, D, L, R; a move off the map leaves the player where it is (the rules in VSP's prompt).
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ class Board:
 
     def squares(self, value: int) -> list[Square]:
         """The (row, column) of every square with this value, row by row."""
-        return [
-            (r, c) for r, row in enumerate(self.rows) for c, v in enumerate(row) if v == value
-        ]
+        return [(r, c) for r, row in enumerate(self.rows) for c, v in enumerate(row) if v == value]
 
     def lattice_cell(self, square: Square) -> int:
         """The lattice cell (image token) that shows a square; only up to 4×4."""

@@ -112,5 +112,5 @@ class Item:
         return answer_is_right(self.asked, self.scene, text)
 
     def transferred_from(self, donor: Item) -> str | None:
-        """The answer to this question read at the donor's evidence (see `questions.transferred`)."""
+        """This question's answer read at the donor's evidence (see `questions.transferred`)."""
         return transferred(self.asked, donor.asked, donor.scene)

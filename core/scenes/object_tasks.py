@@ -41,6 +41,7 @@ class Aim(NamedTuple):
 
 
 def other_of(by: str) -> str:
+    """The attribute that a question which names objects `by` the one asks for."""
     return "colour" if by == "shape" else "shape"
 
 
@@ -52,7 +53,9 @@ def aim(task: str, rng: Random) -> Aim:
         value = rng.choice(VALUES[other_of(by)])
         return Aim(Question(task, by, name), (rng.choice(_CELLS),), value)
     if task == "where":
-        return Aim(Question(task, by, name), (rng.choice(_CELLS),), rng.choice(VALUES[other_of(by)]))
+        return Aim(
+            Question(task, by, name), (rng.choice(_CELLS),), rng.choice(VALUES[other_of(by)])
+        )
     if task == "relative":
         pair = rng.choice(_PAIRS[rng.choice(tuple(_PAIRS))])
         return Aim(Question(task, by, name, second, rng.randrange(2)), pair)
@@ -63,6 +66,10 @@ def aim(task: str, rng: Random) -> Aim:
 
 def _figure(by: str, name: str, cell: int, value: str) -> Figure:
     return Figure(cell, name, value) if by == "shape" else Figure(cell, value, name)
+
+
+def _with(figure: Figure, key: str, value: str) -> Figure:
+    return replace(figure, shape=value) if key == "shape" else replace(figure, colour=value)
 
 
 def layout(goal: Aim, rng: Random) -> ObjectScene:
@@ -92,12 +99,12 @@ def changes(question: Question, scene: ObjectScene, rng: Random) -> Iterator[Obj
     candidates: list[tuple[int, Figure]] = []
     if question.task == "attribute":
         key = other_of(by)
-        candidates = [(0, replace(figures[0], **{key: v})) for v in VALUES[key]]
+        candidates = [(0, _with(figures[0], key, v)) for v in VALUES[key]]
     elif question.task == "count":
         for k, figure in enumerate(figures):
             counted = getattr(figure, by) == question.name
             names = [v for v in VALUES[by] if v != question.name] if counted else [question.name]
-            candidates += [(k, replace(figure, **{by: v})) for v in names]
+            candidates += [(k, _with(figure, by, v)) for v in names]
     else:
         taken = {figure.cell for figure in figures}
         candidates = [(0, replace(figures[0], cell=c)) for c in _CELLS if c not in taken]

@@ -82,7 +82,7 @@ class Figure:
         return (index + 0.5) * CELL - (low + high) / 2 + jitter * room
 
     def box(self) -> Box:
-        """The smallest whole-pixel box that holds the object with its edge, in the 448-px picture."""
+        """The smallest whole-pixel box of the object with its edge, in the 448-px picture."""
         xs, ys = zip(*self.outline(), strict=True)
         return (
             math.floor(min(xs) - EDGE),

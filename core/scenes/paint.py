@@ -54,7 +54,7 @@ def paint_backdrop(backdrop: Backdrop, size: int) -> Image.Image:
         for k in range(SIDE * SIDE):
             left, top = (k % SIDE) * cell, (k // SIDE) * cell
             box = (left + 3 * unit, top + 3 * unit, left + cell - 3 * unit, top + cell - 3 * unit)
-            draw.rounded_rectangle(box, radius=12 * unit, fill=150)
+            draw.rounded_rectangle(box, radius=12 * unit, fill=175)
         ink = (255, 255, 255)
     else:
         ink = mixed(shade, (0, 0, 0), 0.35)

@@ -12,8 +12,19 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
-from core.scenes.board import GOAL, HOLE, MOVES, SAFE, START, Board, BoardLook, Rows, Square
-from core.scenes.board import locate, shortest
+from core.scenes.board import (
+    GOAL,
+    HOLE,
+    MOVES,
+    SAFE,
+    START,
+    Board,
+    BoardLook,
+    Rows,
+    Square,
+    locate,
+    shortest,
+)
 from core.scenes.objects import SIDE
 from core.scenes.questions import PLAN_QUESTIONS, Question
 from core.scenes.tiles import THEMES

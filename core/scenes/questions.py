@@ -20,8 +20,7 @@ RELATIONS = ("left", "right", "above", "below")
 PLAN_QUESTIONS = (
     "Find the shortest path from the start to the goal that avoids the holes. "
     "Answer with moves U, D, L, R.",
-    "Which moves (U, D, L, R) lead from the start to the goal by the shortest path "
-    "without a hole?",
+    "Which moves (U, D, L, R) lead from the start to the goal by the shortest path without a hole?",
 )
 
 

@@ -11,18 +11,17 @@ import itertools
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from core.errors import ZscopeError
+from core.errors import InputError
 from core.scenes import object_tasks, plan_task
 from core.scenes.item import Item
-from core.scenes.questions import TASKS, answer_for
+from core.scenes.questions import TASKS, Question, Scene, answer_for
 from core.scenes.split import SPLITS, fingerprint, generator
+
+# The question, the scene, its counterfactual and the options.
+Drawn = tuple[Question, Scene, Scene, tuple[str, ...]]
 
 _TRIES = 4000  # draws for one aim before another aim is taken
 _BARREN = 400  # repeats in a row after which `sample` gives up
-
-
-class SceneRequestError(ZscopeError):
-    """A task, split, size or number of items that the generator does not offer."""
 
 
 def stream(
@@ -37,15 +36,15 @@ def stream(
         sizes: planning only: the sizes of the boards, of 3, 4 and 5.
 
     Raises:
-        SceneRequestError: for an unknown task, split or size.
+        InputError: for an unknown task, split or size.
     """
     sizes = tuple(sizes)
     if task not in TASKS:
-        raise SceneRequestError(f"There is no task {task!r}; choose one of {', '.join(TASKS)}.")
+        raise InputError(f"There is no task {task!r}; choose one of {', '.join(TASKS)}.")
     if split not in SPLITS:
-        raise SceneRequestError(f"There is no split {split!r}; choose one of {', '.join(SPLITS)}.")
+        raise InputError(f"There is no split {split!r}; choose one of {', '.join(SPLITS)}.")
     if not sizes or not set(sizes) <= set(plan_task.LONGEST):
-        raise SceneRequestError(f"Boards come in sizes 3, 4 and 5, not {sizes}; change sizes.")
+        raise InputError(f"Boards come in sizes 3, 4 and 5, not {sizes}; change sizes.")
     return (_item(task, split, seed, index, sizes) for index in itertools.count())
 
 
@@ -65,7 +64,7 @@ def sample(
         size: planning only: one size of board, the same as `sizes=(size,)`.
 
     Raises:
-        SceneRequestError: as `stream`, or when the split does not hold `n` different scenes.
+        InputError: as `stream`, or when the split does not hold `n` different scenes.
     """
     seen: set[str] = set()
     items: list[Item] = []
@@ -79,7 +78,7 @@ def sample(
             items.append(item)
             barren = 0
         elif barren > _BARREN:
-            raise SceneRequestError(
+            raise InputError(
                 f"The {split} split holds about {len(items)} different {task} scenes, "
                 f"not {n}; ask for fewer."
             )
@@ -93,9 +92,7 @@ def gallery(seed: int = 0) -> list[Item]:
     whatever any model answers; none is left out or exchanged.
     """
     return [
-        item
-        for task in TASKS
-        for item in sample(task, "test", seed, n=4 if task == "plan" else 5)
+        item for task in TASKS for item in sample(task, "test", seed, n=4 if task == "plan" else 5)
     ]
 
 
@@ -104,14 +101,16 @@ def _item(task: str, split: str, seed: int, index: int, sizes: tuple[int, ...]) 
     rng = generator("item", sort, split, seed, index)
     name = f"{task}-{split}-{fingerprint(sort, split, seed, index)}"
     while True:
-        drawn = _drawn_plan(rng, split, sizes) if task == "plan" else _drawn_objects(task, rng, split)
+        drawn = (
+            _drawn_plan(rng, split, sizes) if task == "plan" else _drawn_objects(task, rng, split)
+        )
         if drawn is None:
             continue
         asked, scene, other, options = drawn
         return Item(task, split, name, asked, scene, other, options)
 
 
-def _drawn_objects(task: str, rng: Random, split: str):  # type: ignore[no-untyped-def]
+def _drawn_objects(task: str, rng: Random, split: str) -> Drawn | None:
     aim = object_tasks.aim(task, rng)
     for _ in range(_TRIES):
         scene = object_tasks.layout(aim, rng)
@@ -121,11 +120,12 @@ def _drawn_objects(task: str, rng: Random, split: str):  # type: ignore[no-untyp
             if other.split == split:
                 answers = answer_for(aim.question, scene), answer_for(aim.question, other)
                 options = object_tasks.options(aim.question, answers, rng)
-                return aim.question, *object_tasks.dressed(scene, other, rng), options
+                dressed = object_tasks.dressed(scene, other, rng)
+                return aim.question, *dressed, options
     return None
 
 
-def _drawn_plan(rng: Random, split: str, sizes: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def _drawn_plan(rng: Random, split: str, sizes: tuple[int, ...]) -> Drawn | None:
     aim = plan_task.aim(sizes, rng)
     for _ in range(_TRIES):
         board = plan_task.layout(aim, rng)
@@ -135,5 +135,6 @@ def _drawn_plan(rng: Random, split: str, sizes: tuple[int, ...]):  # type: ignor
             if other.split == split and plan_task.differs(board, other):
                 answers = answer_for(aim.question, board), answer_for(aim.question, other)
                 options = plan_task.options(answers, rng)
-                return aim.question, *plan_task.dressed(board, other, rng), options
+                dressed = plan_task.dressed(board, other, rng)
+                return aim.question, *dressed, options
     return None

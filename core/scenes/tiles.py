@@ -3,15 +3,19 @@ the goal. Four themes of the same pieces."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-from core.scenes.board import GOAL, HOLE, START, Board
+from core.scenes.board import GOAL, HOLE, START, Board, Square
 from core.scenes.objects import PICTURE
 from core.scenes.paint import mixed
 from core.scenes.palette import Rgb
+from core.scenes.trail import draw_trail
+
+FloatBox = tuple[float, float, float, float]
 
 
 class Theme(NamedTuple):
@@ -34,78 +38,79 @@ FLAG: Rgb = (214, 48, 30)
 POLE: Rgb = (60, 52, 52)
 
 
-def paint_board(board: Board, size: int = PICTURE) -> Image.Image:
-    """The picture of a board, RGB, `size`×`size` px."""
+class Spot(NamedTuple):
+    """A square of the picture being drawn: its corner, and the px of a 112th of its side."""
+
+    left: float
+    top: float
+    unit: float
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        return self.left + x * self.unit, self.top + y * self.unit
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> FloatBox:
+        return (*self.point(x0, y0), *self.point(x1, y1))
+
+
+def paint_board(board: Board, size: int = PICTURE, trail: Sequence[Square] = ()) -> Image.Image:
+    """The picture of a board, RGB, `size`×`size` px; `trail`: squares of a path to draw on it."""
     fine = 3 if size > 224 else 4
     theme = THEMES[board.look.theme % len(THEMES)]
     picture = Image.new("RGB", (size * fine, size * fine), theme.frame)
-    draw, unit = ImageDraw.Draw(picture), size * fine / PICTURE
+    draw = ImageDraw.Draw(picture)
+    side = board.pitch * size * fine / PICTURE
+    spots = {
+        (r, c): Spot((c + board.offset[1]) * side, (r + board.offset[0]) * side, side / 112)
+        for r in range(board.size)
+        for c in range(board.size)
+    }
     noise = Random(board.look.seed)  # only the tint of tiles: no answer depends on it
-    for r, row in enumerate(board.rows):
-        for c, value in enumerate(row):
-            left, top = (
-                (c + board.offset[1]) * board.pitch * unit,
-                (r + board.offset[0]) * board.pitch * unit,
-            )
-            _paint_square(draw, board, value, left, top, unit * board.pitch / 112, noise.random())
+    for (r, c), spot in spots.items():
+        _paint_tile(draw, spot, theme, noise.random())
+        if board.rows[r][c] == HOLE:
+            _paint_hole(draw, spot, theme, board.look.hole)
+    if trail:
+        draw_trail(draw, [spots[square].point(56, 56) for square in trail], side / 112)
+    for (r, c), spot in spots.items():
+        if board.rows[r][c] == START:
+            _paint_pawn(draw, spot)
+        elif board.rows[r][c] == GOAL:
+            _paint_flag(draw, spot, board.look.lean)
     return picture.reduce(fine)
 
 
-def _paint_square(
-    draw: ImageDraw.ImageDraw,
-    board: Board,
-    value: int,
-    left: float,
-    top: float,
-    unit: float,
-    tint: float,
-) -> None:
-    """One square of the board, 112 `unit`s wide."""
-    theme = THEMES[board.look.theme % len(THEMES)]
-
-    def box(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-        return left + x0 * unit, top + y0 * unit, left + x1 * unit, top + y1 * unit
-
-    face = mixed(theme.tile, theme.frame, 0.22 * tint)
-    draw.rounded_rectangle(
-        box(3, 6, 109, 110), radius=13 * unit, fill=mixed(theme.frame, (0, 0, 0), 0.25)
-    )
-    draw.rounded_rectangle(box(3, 3, 109, 106), radius=13 * unit, fill=face)
-    if value == HOLE:
-        reach = 44 * board.look.hole
-        draw.ellipse(box(56 - reach, 55 - reach, 56 + reach, 55 + reach), fill=theme.rim)
-        for step in range(4):
-            inner = reach * (0.88 - 0.14 * step)
-            shade = mixed(theme.rim, theme.depth, 0.72 + 0.09 * step)
-            low = 55 + 0.05 * reach * (step + 1)
-            draw.ellipse(box(56 - inner, low - inner, 56 + inner, low + inner), fill=shade)
-    elif value == START:
-        _paint_pawn(draw, box)
-    elif value == GOAL:
-        _paint_flag(draw, box, board.look.lean, unit, left, top)
+def _paint_tile(draw: ImageDraw.ImageDraw, spot: Spot, theme: Theme, tint: float) -> None:
+    side, face = mixed(theme.frame, (0, 0, 0), 0.25), mixed(theme.tile, theme.frame, 0.22 * tint)
+    draw.rounded_rectangle(spot.box(3, 6, 109, 110), radius=13 * spot.unit, fill=side)
+    draw.rounded_rectangle(spot.box(3, 3, 109, 106), radius=13 * spot.unit, fill=face)
 
 
-def _paint_pawn(draw: ImageDraw.ImageDraw, box) -> None:  # type: ignore[no-untyped-def]
+def _paint_hole(draw: ImageDraw.ImageDraw, spot: Spot, theme: Theme, grow: float) -> None:
+    reach = 44 * grow
+    draw.ellipse(spot.box(56 - reach, 55 - reach, 56 + reach, 55 + reach), fill=theme.rim)
+    for step in range(4):
+        inner, low = reach * (0.88 - 0.14 * step), 55 + 0.05 * reach * (step + 1)
+        shade = mixed(theme.rim, theme.depth, 0.72 + 0.09 * step)
+        draw.ellipse(spot.box(56 - inner, low - inner, 56 + inner, low + inner), fill=shade)
+
+
+def _paint_pawn(draw: ImageDraw.ImageDraw, spot: Spot) -> None:
     dark, light = mixed(PAWN, (0, 0, 0), 0.35), mixed(PAWN, (255, 255, 255), 0.55)
-    draw.ellipse(box(24, 82, 90, 100), fill=mixed(dark, (160, 160, 170), 0.6))
+    draw.ellipse(spot.box(22, 84, 92, 102), fill=mixed(dark, (160, 160, 170), 0.6))
     for grow, colour in ((3.0, dark), (0.0, PAWN)):
-        draw.pieslice(box(27 - grow, 46 - grow, 85 + grow, 134 + grow), 180, 360, fill=colour)
-        draw.rounded_rectangle(box(27 - grow, 84, 85 + grow, 94 + grow), radius=4, fill=colour)
-        draw.ellipse(box(36 - grow, 12 - grow, 76 + grow, 52 + grow), fill=colour)
-    draw.ellipse(box(45, 19, 58, 32), fill=light)
+        draw.pieslice(spot.box(27 - grow, 46 - grow, 85 + grow, 134 + grow), 180, 360, fill=colour)
+        base = spot.box(27 - grow, 84, 85 + grow, 94 + grow)
+        draw.rounded_rectangle(base, radius=5 * spot.unit, fill=colour)
+        draw.ellipse(spot.box(36 - grow, 12 - grow, 76 + grow, 52 + grow), fill=colour)
+    draw.ellipse(spot.box(45, 19, 58, 32), fill=light)
 
 
-def _paint_flag(  # type: ignore[no-untyped-def]
-    draw: ImageDraw.ImageDraw, box, lean: int, unit: float, left: float, top: float
-) -> None:
-    draw.ellipse(box(34, 88, 78, 102), fill=(120, 112, 104))
-    foot = 44 if lean > 0 else 68
-    tip = foot + lean * 52
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return left + x * unit, top + y * unit
-
-    dark = mixed(FLAG, (0, 0, 0), 0.35)
-    draw.polygon([at(foot, 9), at(tip + 5 * lean, 34), at(foot, 61)], fill=dark)
-    draw.polygon([at(foot, 14), at(tip - 3 * lean, 34.5), at(foot, 56)], fill=FLAG)
-    draw.rounded_rectangle(box(foot - 4, 8, foot + 4, 96), radius=4 * unit, fill=POLE)
+def _paint_flag(draw: ImageDraw.ImageDraw, spot: Spot, lean: int) -> None:
+    draw.ellipse(spot.box(32, 88, 80, 102), fill=(120, 112, 104))
+    foot = 56 - 12 * lean
+    tip, dark = foot + 54 * lean, mixed(FLAG, (0, 0, 0), 0.35)
+    cloth = [(foot, 8.0), (tip + 4 * lean, 35.5), (foot, 63.0)]
+    draw.polygon([spot.point(x, y) for x, y in cloth], fill=dark)
+    cloth = [(foot, 13.0), (tip - 4 * lean, 35.5), (foot, 58.0)]
+    draw.polygon([spot.point(x, y) for x, y in cloth], fill=FLAG)
+    draw.rounded_rectangle(spot.box(foot - 4.5, 6, foot + 4.5, 97), radius=4 * spot.unit, fill=POLE)
