@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.engine import device, selfcheck
 
     choice = device.choose(arguments.device, arguments.dtype)
-    line("device", f"{choice.device}, {choice.dtype}: {choice.reason}")
+    line("device", f"{choice.device}, {choice.dtype_name}: {choice.reason}")
     line("families", ", ".join(families.names()))
     present = sorted(path.parent for path in model.MODELS.glob("*/config.json"))
     for folder in present:

@@ -16,6 +16,7 @@ import operator
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,9 @@ PYTHON = PRIVATE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # folder is built again), "complete" that it holds the requirement files whose digests it lists.
 MARKER = PRIVATE / "zscope.json"
 REENTERED = "ZSCOPE_REENTERED"  # set for the second start, so that a third never happens
+# A name and its bounds, the only form that is used in the requirement files.
+BOUND = r"(?:==|>=|<=|>|<)[\w.+]+"
+REQUIREMENT = re.compile(rf"([\w.-]+)({BOUND}(?:,{BOUND})*)")
 COMPARE = {
     "==": operator.eq,
     ">=": operator.ge,
@@ -61,12 +65,12 @@ def unmet(files: list[Path]) -> list[tuple[str, str | None]]:
     """
     lacking = []
     for requirement in (line for file in files for line in requirement_lines(file)):
-        name, bounds = re.fullmatch(r"([\w.-]+)\s*(.*)", requirement).groups()
+        name, bounds = REQUIREMENT.fullmatch(requirement).groups()
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             found = None
-        pairs = re.findall(r"(==|>=|<=|>|<)\s*([\w.+]+)", bounds)
+        pairs = [re.match(r"([=<>]+)(.+)", bound).groups() for bound in bounds.split(",")]
         if not found or not all(COMPARE[sign](release(found), release(v)) for sign, v in pairs):
             lacking.append((requirement, found))
     return lacking
@@ -117,6 +121,24 @@ def sole_installer() -> Iterator[None]:
         yield
 
 
+def run_whole(command: list[str | Path]) -> int:
+    """Run a program and everything it starts itself; being stopped ends all of them.
+
+    pip works through children of its own: one left behind would write on into the folder while
+    the next start builds it again.
+    """
+    own_group = os.name == "posix"
+    with subprocess.Popen(command, start_new_session=own_group) as child:
+        try:
+            return child.wait()
+        except BaseException:
+            if own_group:
+                os.killpg(child.pid, signal.SIGKILL)
+            else:
+                child.kill()
+            raise
+
+
 def install(files: list[Path]) -> None:
     """Make the private environment, or bring it up to date, with pip's own progress in view."""
     before = recorded() or {}
@@ -136,21 +158,21 @@ def install(files: list[Path]) -> None:
                 shutil.rmtree(left_over)
             elif left_over != MARKER:
                 left_over.unlink()
-        if subprocess.run([sys.executable, "-m", "venv", PRIVATE]).returncode:
+        if run_whole([sys.executable, "-m", "venv", PRIVATE]):
             raise Mistake(
                 "Python could not make an environment (its own message is above): on Debian or "
                 "Ubuntu install python3-venv, or start launch.py in an environment of your own."
             )
     pip = [PYTHON, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    if subprocess.run([*pip, *(part for file in files for part in ("-r", file))]).returncode:
+    if run_whole([*pip, *(part for file in files for part in ("-r", file))]):
         if whole:  # pip downloads everything before it changes anything, so what was there stands
             MARKER.write_text(json.dumps(before), encoding="utf-8")
         raise Mistake(
             "pip could not install the requirements (its own message is above): "
             "see to that, most often the network or the free disk space, and start again."
         )
-    held = {**before.get("requirements", {}), **digests(files)}
-    complete = {"state": "complete", "requirements": held}
+    kept = before["requirements"] if whole else {}
+    complete = {"state": "complete", "requirements": {**kept, **digests(files)}}
     MARKER.write_text(json.dumps(complete, indent=1), encoding="utf-8")
 
 
@@ -173,7 +195,8 @@ def ensure(files: list[Path], may_install: bool) -> None:
     lacking = unmet(files)
     second_start = os.environ.pop(REENTERED, None)
     inside = Path(sys.prefix).resolve() == PRIVATE.resolve()
-    if not lacking and (not inside or recorded() is None or is_current(files)):
+    untouched = not inside or not may_install or recorded() is None or is_current(files)
+    if not lacking and untouched:
         return
     install_line = f"`python -m pip install {' '.join(f'-r {file.name}' for file in files)}`"
     absent = [requirement for requirement, found in lacking if not found]

@@ -12,8 +12,8 @@ DEFAULT = MODELS / "faithful"
 
 def device_name(value: str) -> str:
     """``auto``, or a device as torch writes it; whether this machine has it is told later."""
-    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is none of auto, cpu, cuda, cuda:1, mps, xpu")
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is none of auto, cpu, cuda, cuda:1, mps")
     return value
 
 
@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--device",
         type=device_name,
         default="auto",
-        help="auto, cpu, cuda, cuda:1, mps, … (default: auto)",
+        help="auto, cpu, cuda, cuda:1, mps (default: auto)",
     )
     parser.add_argument(
         "--dtype",
