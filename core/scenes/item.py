@@ -34,7 +34,7 @@ class Item:
         asked: the structured question; `question` is its words.
         scene: the truth of the picture.
         other: the truth of the counterfactual picture, in which one thing differs.
-        options: 4 to 6 answers in a seeded order, `answer` and the counterfactual's among them.
+        options: 4 or 6 answers in a seeded order, `answer` and the counterfactual's among them.
     """
 
     task: str

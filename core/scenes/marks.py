@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from core.scenes.board import Board
 from core.scenes.objects import CELL, PICTURE, ObjectScene
+from core.scenes.paint import FINE
 from core.scenes.palette import Rgb
 from core.scenes.questions import Question, Scene, evidence, path
 from core.scenes.tiles import paint_board
@@ -27,7 +28,8 @@ def paint_helper(question: Question, scene: Scene, size: int = PICTURE) -> Image
 def _with_cells(question: Question, scene: ObjectScene, size: int) -> Image.Image:
     """All but the evidence's cells fades; each of those gets a frame."""
     picture = scene.render(size)
-    fine, unit = 2 * size, 2 * size / PICTURE
+    by = FINE if size <= 224 else 2  # a large picture is fine enough with less
+    fine, unit = by * size, by * size / PICTURE
     fade, frame = Image.new("L", (fine, fine), 185), Image.new("L", (fine, fine), 0)
     for figure in evidence(question, scene):
         left, top = (figure.column - 1) * CELL * unit, (figure.row - 1) * CELL * unit
@@ -37,6 +39,6 @@ def _with_cells(question: Question, scene: ObjectScene, size: int) -> Image.Imag
         ImageDraw.Draw(frame).rounded_rectangle(
             box, radius=14 * unit, outline=255, width=max(1, round(5 * unit))
         )
-    picture.paste(_VEIL, (0, 0), fade.reduce(2))
-    picture.paste(_RING, (0, 0), frame.reduce(2))
+    picture.paste(_VEIL, (0, 0), fade.reduce(by))
+    picture.paste(_RING, (0, 0), frame.reduce(by))
     return picture

@@ -124,21 +124,19 @@ def dressed(board: Board, other: Board, rng: Random) -> tuple[Board, Board]:
 
 
 def options(answers: tuple[str, str], rng: Random) -> tuple[str, ...]:
-    """Both answers and their images under the square's turns and mirrors, up to five in all.
+    """Four: both answers, and of each an image under the square's turns and mirrors.
 
-    The images of a path are as plausible as the path itself, so the options do not tell it.
+    Each answer has a companion of its length and form, so the options do not tell which is right.
     """
-    images: list[str] = []
+    chosen = list(answers)
     for answer in answers:
-        for turned in _images(answer):
-            if turned not in answers and turned not in images:
-                images.append(turned)
-    chosen = [*answers, *rng.sample(sorted(images), min(3, len(images)))]
+        chosen.append(rng.choice([image for image in _images(answer) if image not in chosen]))
     rng.shuffle(chosen)
     return tuple(chosen)
 
 
 def _images(answer: str) -> list[str]:
+    """The path turned and mirrored: at least four different ones, itself included."""
     found, text = [], answer
     for _ in range(4):
         text = text.translate(str.maketrans("URDL", "RDLU"))
