@@ -60,7 +60,8 @@ def sample(
 
     Args:
         task, split, seed, sizes: as in `stream`.
-        n: how many items.
+        n: how many items. Every object task holds thousands in every split; boards of 3×3 alone
+            give about 120 in test, as few maps of that size have a counterfactual there too.
         size: planning only: one size of board, the same as `sizes=(size,)`.
 
     Raises:
