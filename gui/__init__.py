@@ -1,0 +1,1 @@
+"""Everything a person sees. Calls :mod:`core`; holds no torch arithmetic."""

@@ -1,0 +1,113 @@
+"""X: the picture, where it can be dropped, pasted or chosen, with the latents' trail over it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SCRIPT = (Path(__file__).parent / "picture.js").read_text(encoding="utf-8")
+SHOWN = 640  # longest side in px of the copy the page shows
+
+
+def data_uri(image: Image.Image, longest: int = SHOWN) -> str:
+    """A copy of at most ``longest`` px as a ``data:`` address, so that no file is served."""
+    copy = image.convert("RGB")
+    copy.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    drawn = copy.getcolors(4096) is not None  # few colours: a drawing, which JPEG would smear
+    copy.save(buffer, "PNG" if drawn else "JPEG", quality=88)
+    kind = "png" if drawn else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def picture_html(
+    uri: str,
+    size: tuple[int, int] = (1, 1),
+    grid: tuple[int, int] = (0, 0),
+    trail: Sequence[tuple[int, int]] = (),
+    selected: Sequence[int] = (),
+    pointing: bool = False,
+) -> str:
+    """The picture's place as HTML.
+
+    Args:
+        uri: the picture's ``data:`` address; "" before one is chosen.
+        size: its width and height; only their ratio counts.
+        grid: rows and columns of patches as the model sees them.
+        trail: (row, column) of the patch each latent of the span is nearest to, in order.
+        selected: selected steps.
+        pointing: whether a click puts the patch under it into the selected latent.
+    """
+    choose = (
+        '<button type="button" class="choose" data-act="choose">'
+        f"{'Change picture' if uri else 'Choose a picture'}</button>"
+        '<input type="file" accept="image/*" class="file" tabindex="-1" '
+        'aria-label="Picture file">'
+    )
+    if not uri:
+        return (
+            '<figure class="picture empty" tabindex="-1"><p>Drop or paste a picture here.</p>'
+            f"</figure>{choose}"
+        )
+    overlay = _overlay(size, grid, trail, selected) if trail and grid[0] else ""
+    state = f' data-rows="{grid[0]}" data-columns="{grid[1]}"' if pointing and grid[0] else ""
+    return (
+        f'<figure class="picture{" pointing" if state else ""}"{state}>'
+        f'<img src="{escape(uri, quote=True)}" alt="the picture asked about" draggable="false">'
+        f"{overlay}</figure>{choose}"
+    )
+
+
+def _overlay(
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    trail: Sequence[tuple[int, int]],
+    selected: Sequence[int],
+) -> str:
+    """Numbered marks on the patches, joined in the order of the latents."""
+    width, height = 400.0, 400.0 * size[1] / max(size[0], 1)
+    across, down = width / grid[1], height / grid[0]
+    seen: dict[tuple[int, int], list[int]] = {}
+    for k, place in enumerate(trail):
+        seen.setdefault(place, []).append(k)
+    points = [((c + 0.5) * across, (r + 0.5) * down) for r, c in trail]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    marks = []
+    for (row, column), steps in seen.items():
+        x, y = (column + 0.5) * across, (row + 0.5) * down
+        on = any(k in selected for k in steps)
+        if on:
+            marks.append(
+                f'<rect x="{column * across:.1f}" y="{row * down:.1f}" width="{across:.1f}" '
+                f'height="{down:.1f}" class="patch"/>'
+            )
+        label = _numbers(steps)
+        half = max(13.0, 5.0 * len(label) + 5)
+        marks.append(
+            f'<rect x="{x - half:.1f}" y="{y - 13:.1f}" width="{2 * half:.1f}" height="26" '
+            f'rx="13" class="pin{" on" if on else ""}"/>'
+            f'<text x="{x:.1f}" y="{y + 5:.1f}" class="pin-name">{label}</text>'
+        )
+    said = "; ".join(
+        f"z{k + 1} is nearest to row {r + 1}, column {c + 1}" for k, (r, c) in enumerate(trail)
+    )
+    return (
+        f'<svg class="trail" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'aria-label="{escape(said, quote=True)}">'
+        f'<polyline points="{line}" class="way-edge"/><polyline points="{line}" class="way"/>'
+        f"{''.join(marks)}</svg>"
+    )
+
+
+def _numbers(steps: Sequence[int]) -> str:
+    numbers = [k + 1 for k in steps]
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}–{numbers[-1]}"
+    return ",".join(str(n) for n in numbers)

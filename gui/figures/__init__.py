@@ -1,0 +1,1 @@
+"""Numbers → plotly figure dictionaries, as pure functions; the page's script adds the theme."""

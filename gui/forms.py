@@ -1,0 +1,118 @@
+"""The edit panel: which fields an edit kind needs, and the edit they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gui.steps import parse_steps
+
+if TYPE_CHECKING:
+    from core.records import Edit, Trace
+
+BY_HAND = ("manual",)  # kinds that need vectors, which the panel has no field for
+DOSE, ANGLE, FRACTION, COUNT = "dose", "angle", "fraction", "count"
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The one slider of a kind: the edit's field it fills, its label, range and start."""
+
+    parameter: str
+    label: str
+    low: float
+    high: float
+    step: float
+    start: float
+
+
+STRENGTHS = {
+    DOSE: Strength(DOSE, "Dose ε, in ‖z‖", 0, 4, 0.05, 1),
+    ANGLE: Strength(ANGLE, "Angle in degrees", 0, 180, 5, 90),
+    FRACTION: Strength(FRACTION, "How far toward the donor", 0, 1, 0.05, 1),
+    COUNT: Strength(COUNT, "Number of latents", 1, 32, 1, 1),
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """Fields of one kind.
+
+    Attributes:
+        strength: the slider, or None.
+        donor: another run is asked for.
+        text: label of a text field (token or sentence), "" for none.
+        patch: a place of the picture is asked for.
+    """
+
+    strength: Strength | None = None
+    donor: bool = False
+    text: str = ""
+    patch: bool = False
+
+
+def form(kind: Any) -> Form:
+    """The fields of an edit kind (``core.edits.Kind``)."""
+    strength = next((STRENGTHS[p] for p in kind.parameters if p in STRENGTHS), None)
+    text = ""
+    if "text" in kind.parameters:
+        text = "Imagined text"
+    elif "token" in kind.parameters:
+        text = "Token"
+    return Form(strength, "donor" in kind.needs, text, "patch" in kind.parameters)
+
+
+def usable(kind: Any, family: Any, bank: bool) -> bool:
+    """Whether the panel can offer a kind for this model.
+
+    Args:
+        family: the engine's family.
+        bank: whether the engine has a bank of clean latents.
+    """
+    if kind.name in BY_HAND or ("bank" in kind.needs and not bank):
+        return False
+    in_words = "text" in kind.parameters
+    return in_words if not family.latent else not in_words
+
+
+def make_edit(
+    kind: Any,
+    trace: Trace,
+    steps: str,
+    span: int = 0,
+    mode: str = "propagate",
+    strength: float | None = None,
+    seed: int = 0,
+    donor: Trace | None = None,
+    text: str = "",
+    patch: tuple[int, int] | None = None,
+) -> Edit:
+    """The edit a filled form stands for.
+
+    Raises:
+        gui.steps.StepsError: when ``steps`` names none of the run's latents.
+        core.errors.EditError: when a field is missing or does not fit.
+    """
+    from core.errors import EditError
+    from core.records import Edit
+
+    count = len(trace.spans[span]) if span < len(trace.spans) else 0
+    fields = form(kind)
+    values: dict[str, Any] = {}
+    if fields.strength is not None and strength is not None:
+        name = fields.strength.parameter
+        values[name] = int(strength) if name == COUNT else float(strength)
+    if fields.donor:
+        if donor is None:
+            raise EditError(f"{kind.title} needs a donor; choose the run to take latents from.")
+        values["donor"] = donor
+    if fields.text:
+        if not text.strip():
+            raise EditError(f"{kind.title} needs a {fields.text.lower()}; type one.")
+        values["text" if "text" in kind.parameters else "token"] = text
+    if fields.patch:
+        if patch is None:
+            raise EditError("Click the place of the picture whose patch is to go in.")
+        values["patch"] = patch
+    chosen = parse_steps(steps, count) if count else None
+    return Edit(kind.name, steps=chosen, span=span, mode=mode, seed=int(seed), **values)

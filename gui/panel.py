@@ -1,0 +1,173 @@
+"""The edit panel: kind, steps, strength, what becomes of later latents, and the quick row."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from gui.forms import form, make_edit, usable
+from gui.wording import MODES
+
+if TYPE_CHECKING:
+    from core.records import Edit, Trace
+    from gui.visits import Visit
+    from gui.workshop import Workshop
+
+BASELINE, SHOWN = "baseline", "this branch"
+DRAWN = ("gaussian", "rotate", "resample", "permute", "shared")  # kinds whose outcome is drawn
+
+# One-click edits of all latents of the span, for a stage: name → (kinds, first usable one is
+# taken, strength, label, title of the branch).
+QUICK = {
+    "zero": (("zero",), None, "Zero"),
+    "mean": (("step_mean", "global_mean"), None, "Mean"),
+    "noise": (("gaussian",), 1.0, "Noise"),
+    "swap": (("swap",), None, "Swap"),
+    "shuffle": (("permute",), None, "Shuffle"),
+    "same": (("repeat_first",), None, "Same for all"),
+}
+
+
+class Panel:
+    """The widgets of the edit panel."""
+
+    def __init__(self) -> None:
+        with gr.Row(elem_id="quick"):
+            gr.HTML('<span class="label">All at once</span>', elem_classes="quick-label")
+            self.quick = {
+                name: gr.Button(label, size="sm", interactive=False, elem_id=f"quick-{name}")
+                for name, (_, _, label) in QUICK.items()
+            }
+        with gr.Column(elem_id="edit"):
+            with gr.Row(elem_id="edit-what"):
+                self.kind = gr.Dropdown([], label="Edit", elem_id="edit-kind")
+                self.steps = gr.Textbox("all", label="Steps", elem_id="edit-steps")
+                self.strength = gr.Slider(
+                    0, 4, 1, step=0.05, label="Strength", visible=False,
+                    elem_id="edit-strength", buttons=[],
+                )  # fmt: skip
+                self.donor = gr.Dropdown([], label="Donor", visible=False, elem_id="edit-donor")
+                self.text = gr.Textbox("", label="Token", visible=False, elem_id="edit-text")
+                self.seed = gr.Number(
+                    0, label="Draw", precision=0, visible=False, elem_id="edit-seed"
+                )
+            self.sentence = gr.HTML("", elem_id="edit-sentence")
+            with gr.Row(elem_id="edit-go"):
+                self.mode = gr.Radio(
+                    list(MODES), value="propagate", label="Later latents", elem_id="edit-mode"
+                )
+                self.onto = gr.Radio(
+                    [BASELINE, SHOWN], value=BASELINE, label="Starting from", elem_id="edit-onto"
+                )
+            with gr.Row(elem_id="edit-last"):
+                self.meaning = gr.HTML(mode_html("propagate"), elem_id="edit-meaning")
+                self.apply = gr.Button(
+                    "Apply", variant="primary", elem_id="apply", interactive=False
+                )
+        self.fields = [self.sentence, self.strength, self.donor, self.text, self.seed]
+
+    def fill(self, workshop: Workshop, visit: Visit) -> dict[Any, Any]:
+        """Updates that make the panel fit the model."""
+        kinds = self.offered(workshop)
+        names = {k.name for k in kinds}
+        first = next((k for k in kinds if k.name == "gaussian"), kinds[0] if kinds else None)
+        out: dict[Any, Any] = {
+            self.kind: gr.update(
+                choices=[(k.title, k.name) for k in kinds], value=first.name if first else None
+            ),
+            self.apply: gr.update(interactive=first is not None),
+            **self.donors(workshop, visit),
+        }
+        for name, (needed, _, _) in QUICK.items():
+            here = bool(names & set(needed))
+            out[self.quick[name]] = gr.update(interactive=here, visible=here)
+        return {**out, **(self.show(first) if first else {})}
+
+    def offered(self, workshop: Workshop) -> list[Any]:
+        """The kinds this model can be given."""
+        engine = workshop.engine
+        bank = getattr(engine, "bank", None) is not None
+        return [k for k in workshop.kinds if usable(k, engine.family, bank)]
+
+    def show(self, kind: Any) -> dict[Any, Any]:
+        """Updates for the fields of one kind."""
+        fields = form(kind)
+        s = fields.strength
+        slider = (
+            gr.update(visible=False)
+            if s is None
+            else gr.update(
+                visible=True, label=s.label, minimum=s.low, maximum=s.high, step=s.step,
+                value=s.start,
+            )
+        )  # fmt: skip
+        return {
+            self.sentence: f"<p>{escape(kind.sentence)}</p>",
+            self.strength: slider,
+            self.donor: gr.update(visible=fields.donor),
+            self.seed: gr.update(visible=kind.name in DRAWN),
+            self.text: gr.update(
+                visible=bool(fields.text), label=fields.text or "Token",
+                lines=3 if fields.text == "Imagined text" else 1,
+            ),
+        }  # fmt: skip
+
+    def donors(self, workshop: Workshop, visit: Visit) -> dict[Any, Any]:
+        """Updates for the list of runs latents can be taken from."""
+        choices = [
+            (f"Example {i + 1}: {question}", f"example:{i}")
+            for i, (_, question, _) in enumerate(workshop.thumbnails)
+            if i != visit.example
+        ]
+        choices += [
+            (f"Branch: {branch.title}", f"branch:{id}")
+            for id, branch in visit.branches.items()
+            if branch.trace.spans and branch.depth
+        ]
+        return {self.donor: gr.update(choices=choices)}
+
+    def donor_trace(self, donor: str | None, visit: Visit, workshop: Workshop) -> Trace | None:
+        """The run a donor's entry stands for."""
+        kind, _, name = (donor or "").partition(":")
+        if kind == "example" and name.isdecimal() and int(name) < len(workshop.items):
+            return workshop.example(int(name))
+        return visit.trace(name) if kind == "branch" else None
+
+    def quick_edit(
+        self, name: str, visit: Visit, workshop: Workshop, mode: str, seed: int
+    ) -> tuple[Edit, str]:
+        """The edit of a quick button and the title of its branch."""
+        from core.errors import EditError
+
+        needed, strength, label = QUICK[name]
+        kind = next(k for k in self.offered(workshop) if k.name in needed)
+        donor = None
+        if form(kind).donor:
+            index = other_example(visit, workshop)
+            if index is None:
+                raise EditError("There is no other example to take latents from.")
+            donor = workshop.example(index)
+            label = f"Latents of example {index + 1}"
+        assert visit.baseline is not None
+        edit = make_edit(kind, visit.baseline, "all", visit.span, mode, strength, seed, donor)
+        return edit, label
+
+
+def mode_html(mode: str) -> str:
+    """What a mode means, in one line."""
+    return f"<p>{escape(mode)}: {escape(MODES[mode])}.</p>"
+
+
+def other_example(visit: Visit, workshop: Workshop) -> int | None:
+    """An example of the same task with another answer, else any other one."""
+    items = workshop.items
+    here = visit.example
+    task = items[here].task if here is not None else None
+    truth = items[here].answer if here is not None else None
+    start = (here or 0) + 1
+    order = [(start + i) % len(items) for i in range(len(items))] if items else []
+    order = [i for i in order if i != here]
+    same = [i for i in order if items[i].task == task and items[i].answer != truth]
+    return next(iter(same or order), None)

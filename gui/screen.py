@@ -1,0 +1,180 @@
+"""One visit as the HTML of every part of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from gui.comparison import badge
+from gui.components.answers import answers_html
+from gui.components.picture import picture_html
+from gui.components.strip import Slot, slots, strip_html
+from gui.components.tree import Leaf, tree_html
+from gui.pointing import likeness, trail
+from gui.wording import answer_line, edit_title, emission_line
+
+if TYPE_CHECKING:
+    from core.records import Trace
+    from gui.visits import Visit
+    from gui.workshop import Workshop
+
+REMEDY = "The model answered without imagining, so there is nothing to edit."
+
+
+@dataclass(frozen=True)
+class Screen:
+    """HTML of the page's parts, as strings."""
+
+    picture: str
+    strip: str
+    answers: str
+    tree: str
+    inspector: str
+    say: str
+
+
+def screen(visit: Visit, workshop: Workshop) -> Screen:
+    """Everything drawn anew from what the visit holds."""
+    base, edited = visit.baseline, visit.edited
+    shown = edited or base
+    titles = workshop.titles
+    return Screen(
+        picture=_picture(visit, shown),
+        strip=_strip(visit, workshop, base, edited),
+        answers=answers_html(
+            base,
+            edited,
+            titles,
+            (visit.branches[visit.base].title if visit.base else "Baseline", _name(visit)),
+            (visit.scores.get(visit.base or "", {}), visit.scores.get(visit.shown or "", {})),
+        ),
+        tree=tree_html(leaves(visit)),
+        inspector=inspector_html(visit, shown),
+        say=say_html(visit.say, visit.trouble),
+    )
+
+
+def going(visit: Visit, places: Sequence[Slot], said: str, sentence: str) -> Screen:
+    """The page while a run is under way.
+
+    Args:
+        places: what was fed so far.
+        said: the words so far.
+        sentence: what is going on.
+    """
+    return Screen(
+        picture=picture_html(visit.uri, visit.image.size if visit.image else (1, 1)),
+        strip=strip_html(visit.asked, (0, 0), places, going=True),
+        answers=answers_html(None, None, {}, partial=said),
+        tree="",
+        inspector="",
+        say=say_html(sentence, False),
+    )
+
+
+def say_html(sentence: str, trouble: bool) -> str:
+    """The line that says what happened, read aloud by a screen reader."""
+    kind = "trouble" if trouble else "calm"
+    role = "alert" if trouble else "status"
+    return f'<p class="say {kind}" role="{role}">{escape(sentence)}</p>'
+
+
+def leaves(visit: Visit) -> list[Leaf]:
+    """The branches as the tree lists them, children under their parents."""
+    base = visit.baseline
+    order: list[str] = []
+
+    def walk(id: str) -> None:
+        order.append(id)
+        for child, branch in visit.branches.items():
+            if branch.trace.parent == id:
+                walk(child)
+
+    for id, branch in visit.branches.items():
+        if branch.trace.parent not in visit.branches:
+            walk(id)
+    return [
+        Leaf(
+            id,
+            visit.branches[id].title,
+            answer_line(visit.branches[id].trace),
+            visit.branches[id].depth,
+            badge(base, visit.branches[id].trace) if base is not None and id != visit.base else "",
+            id == visit.shown,
+            id == visit.base,
+        )
+        for id in order
+    ]
+
+
+def inspector_html(visit: Visit, trace: Trace | None) -> str:
+    """The selected latent in numbers: its length, its neighbour, the patches it is like."""
+    if trace is None or not visit.steps or visit.span >= len(trace.spans):
+        return ""
+    step = visit.steps[-1]
+    base = visit.baseline if visit.edited is not None else None
+    slot = next(
+        (
+            s
+            for s in slots(trace, base)
+            if s.kind == "latent" and s.span == visit.span and s.step == step
+        ),
+        None,
+    )
+    if slot is None:
+        return ""
+    facts = [("norm", f"{slot.norm:.2f}")]
+    if slot.cosine is not None:
+        facts.append(("cosine to the step before", f"{slot.cosine:.2f}"))
+    if slot.change is not None:
+        facts.append(("change against the baseline, ‖z′−z‖/‖z‖", f"{slot.change:.2f}"))
+    if visit.patches is not None and trace.prompt.grid[1]:
+        row = likeness(trace.spans[visit.span].latents.numpy()[step : step + 1], visit.patches)[0]
+        columns = trace.prompt.grid[1]
+        best = row.argsort()[::-1][:3]
+        near = ", ".join(
+            f"row {i // columns + 1} column {i % columns + 1} ({row[i]:.2f})" for i in best
+        )
+        facts.append(("nearest patches of the picture (cosine)", near))
+    body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    return f"<h3>Latent z{step + 1}</h3><dl class='facts'>{body}</dl>"
+
+
+def _picture(visit: Visit, shown: Trace | None) -> str:
+    size = visit.image.size if visit.image is not None else (1, 1)
+    if shown is None or visit.patches is None or visit.span >= len(shown.spans):
+        return picture_html(visit.uri, size)
+    grid = shown.prompt.grid
+    way = trail(shown.spans[visit.span].latents.numpy(), visit.patches, grid)
+    return picture_html(visit.uri, size, grid, way, visit.steps)
+
+
+def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace | None) -> str:
+    shown = edited or base
+    if shown is None:
+        return strip_html("", (0, 0), ())
+    remedy = ""
+    family: Any = workshop.engine.family if workshop.engine is not None else None
+    if family is not None and family.latent and not shown.spans and shown.ended_by != "cancelled":
+        remedy = REMEDY if edited is None else emission_line(shown, True)
+    return strip_html(
+        shown.prompt.question,
+        shown.prompt.grid,
+        slots(shown, base if edited is not None else None, lambda e: edit_mark(e, workshop.titles)),
+        (visit.span, visit.steps),
+        remedy=remedy,
+    )
+
+
+def edit_mark(edit: Any, titles: dict[str, str]) -> str:
+    """An edit's name for the cell it stands on, without the steps."""
+    from dataclasses import replace
+
+    return edit_title(replace(edit, steps=None), titles)
+
+
+def _name(visit: Visit) -> str:
+    branch = visit.branches.get(visit.shown or "")
+    return branch.title if branch is not None and visit.shown != visit.base else "Edited"

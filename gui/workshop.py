@@ -1,0 +1,136 @@
+"""The model behind the page: loaded in the background, lent to one visitor at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.records import Trace
+
+KEPT = 64  # runs of examples that are remembered
+
+
+class Workshop:
+    """Holds the engine, the examples and the edit kinds once they are there.
+
+    Args:
+        load: makes the engine; called once, in the warm-up thread.
+        gallery: makes the example items; None takes ``core.scenes.gallery``.
+        kinds: makes the edit kinds; None takes ``core.edits.kinds``.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Any],
+        gallery: Callable[[], Sequence[Any]] | None = None,
+        kinds: Callable[[], Sequence[Any]] | None = None,
+    ) -> None:
+        self._load, self._gallery, self._kinds = load, gallery, kinds
+        self._started = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._runs: OrderedDict[int, Trace] = OrderedDict()
+        self.lock = threading.Lock()
+        self.done = threading.Event()
+        self.engine: Any = None
+        self.items: Sequence[Any] = ()
+        self.thumbnails: list[tuple[str, str, str]] = []
+        self.kinds: tuple[Any, ...] = ()
+        self.stage = "starting"
+        self.failure = ""
+        self.seconds = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model is there to be asked."""
+        return self.done.is_set() and self.engine is not None
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Edit kind → title."""
+        return {kind.name: kind.title for kind in self.kinds}
+
+    def kind(self, name: str) -> Any:
+        """The edit kind called ``name``.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        return next(k for k in self.kinds if k.name == name)
+
+    def start(self) -> None:
+        """Begin the warm-up in a thread, once."""
+        with self._started:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self.warm, name="warm-up", daemon=True)
+                self._thread.start()
+
+    def warm(self) -> None:
+        """Load everything, then run the first example so that the page opens on an answer."""
+        began = time.perf_counter()
+        try:
+            self.stage = "importing the model code"
+            from core.errors import ZscopeError
+        except Exception as error:  # the page must say it, whatever it is
+            self._fail(f"Zscope could not be started ({type(error).__name__}: {error}).")
+            return
+        try:
+            self.stage = "loading the model"
+            engine = self._load()
+            self.kinds = tuple(self._make_kinds())
+            self.stage = "drawing the examples"
+            self.items = tuple(self._make_gallery())
+            self.thumbnails = [self._thumbnail(item) for item in self.items]
+            self.engine = engine
+            self.stage = "running the first example"
+            if self.items:
+                self.example(0)
+        except ZscopeError as error:
+            self._fail(str(error))
+        except Exception as error:
+            traceback.print_exc()
+            self._fail(
+                f"The model could not be loaded ({type(error).__name__}); "
+                "the terminal shows the details."
+            )
+        self.seconds = time.perf_counter() - began
+        self.done.set()
+
+    def example(self, index: int) -> Trace:
+        """The run of example ``index``, from memory where it was asked before."""
+        with self.lock:
+            if index not in self._runs:
+                item = self.items[index]
+                self._runs[index] = self.engine.run(item.image, item.question)
+                while len(self._runs) > KEPT:
+                    self._runs.popitem(last=False)
+            self._runs.move_to_end(index)
+            return self._runs[index]
+
+    def _fail(self, sentence: str) -> None:
+        self.engine = None
+        self.failure = sentence
+        self.done.set()
+
+    def _make_kinds(self) -> Sequence[Any]:
+        if self._kinds is not None:
+            return self._kinds()
+        from core.edits import kinds
+
+        return kinds()
+
+    def _make_gallery(self) -> Sequence[Any]:
+        if self._gallery is not None:
+            return self._gallery()
+        from core.scenes import gallery
+
+        return gallery()
+
+    def _thumbnail(self, item: Any) -> tuple[str, str, str]:
+        from gui.components.picture import data_uri
+
+        return str(item.task), str(item.question), data_uri(item.image, 96)

@@ -1,0 +1,108 @@
+"""The real page in a real browser, behind it a stand-in engine; nothing may go wrong quietly."""
+
+import socket
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from tests.gui.fake_engine import KINDS, FakeEngine, gallery
+
+WAIT = 30_000  # ms
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def serve(load):
+    """A running page; the caller closes it."""
+    from gui import app
+
+    options = app.Options(port=free_port())
+    page = app.build(options, load, gallery, lambda: KINDS)
+    address = app.launch(page, options)
+    page.workshop.start()
+    assert page.workshop.done.wait(60)
+    return page, address
+
+
+@pytest.fixture(scope="session")
+def site():
+    page, address = serve(FakeEngine)
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def slow_site():
+    """Every latent takes a while, so that there is something to stop."""
+    page, address = serve(lambda: FakeEngine(pause=0.4))
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def mute_site():
+    """The model answers without imagining unless a span is forced."""
+    page, address = serve(lambda: FakeEngine(emits=False))
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser):
+    """Opens tabs; afterwards no tab may have seen an error or asked another host."""
+    contexts, wrong = [], []
+
+    def watch(page):
+        page.on(
+            "console",
+            lambda m: wrong.append(f"console: {m.text}") if m.type == "error" else None,
+        )
+        page.on("pageerror", lambda e: wrong.append(f"page error: {e}"))
+        page.on("request", lambda r: check(r.url))
+
+    def check(url):
+        parts = urlparse(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
+            wrong.append(f"request to {url}")
+
+    def open_tab(address, width=1280, height=720, **context):
+        contexts.append(
+            browser.new_context(viewport={"width": width, "height": height}, **context)
+        )
+        page = contexts[-1].new_page()
+        page.set_default_timeout(WAIT)
+        watch(page)
+        page.goto(address)
+        page.wait_for_selector(".card .answer")
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """Files to upload: a green picture and something that is none."""
+    from tests.gui.fake_engine import painted
+
+    folder = tmp_path_factory.mktemp("pictures")
+    painted("green").save(folder / "green.png")
+    (folder / "broken.png").write_bytes(b"not a picture at all")
+    return folder

@@ -1,0 +1,194 @@
+"""What a person does in the Studio, done with mouse and keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+EVIL = "<img src=x onerror=\"document.title='pwned'\">"
+
+
+def answers(page):
+    return [text.strip() for text in page.locator(".card .answer").all_inner_texts()]
+
+
+def apply(page, selector="#apply"):
+    """Press a button that edits, and wait for the branch."""
+    before = page.locator(".leaf").count()
+    page.click(selector)
+    expect(page.locator(".leaf")).to_have_count(before + 1)
+
+
+def test_the_page_opens_on_an_example_already_run(site, tab):
+    page = tab(site)
+    expect(page.locator(".cell")).to_have_count(6)
+    assert answers(page) == ["red"]
+    expect(page.locator("#question textarea")).to_have_value("What colour is the disc?")
+    expect(page.locator(".option")).to_have_count(4)
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+def test_an_address_opens_its_example(site, tab):
+    page = tab(site + "?ex=3")
+    assert answers(page) == ["blue"]
+
+
+def test_one_click_selects_and_shift_extends(site, tab):
+    page = tab(site)
+    page.click(".cell >> nth=1")
+    expect(page.locator("#edit-steps textarea, #edit-steps input")).to_have_value("2")
+    expect(page.locator("#inspector")).to_contain_text("Latent z2")
+    page.click(".cell >> nth=3", modifiers=["Shift"])
+    expect(page.locator("#edit-steps textarea, #edit-steps input")).to_have_value("2–4")
+    expect(page.locator('.cell[aria-pressed="true"]')).to_have_count(3)
+
+
+def test_the_keyboard_selects_edits_and_undoes(site, tab):
+    page = tab(site)
+    steps = page.locator("#edit-steps textarea, #edit-steps input")
+    page.locator(".cell").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(steps).to_have_value("3")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(steps).to_have_value("3–4")
+    apply(page)
+    expect(page.locator(".cell.edited")).to_have_count(2)
+    page.locator(".cell").first.focus()
+    page.keyboard.press("z")
+    expect(page.locator(".cell.edited")).to_have_count(0)
+    page.keyboard.press("Shift+Z")
+    expect(page.locator(".cell.edited")).to_have_count(2)
+    page.locator(".cell").first.focus()
+    page.keyboard.press("e")
+    expect(page.locator("#edit-kind input")).to_be_focused()
+
+
+def test_an_edit_stands_beside_the_baseline_with_its_receipt(site, tab):
+    page = tab(site)
+    apply(page, "#quick-zero")
+    assert answers(page) == ["red", "unclear"]
+    expect(page.locator(".verdict")).to_have_text("answer flipped")
+    expect(page.locator(".card mark")).to_have_count(2)
+    expect(page.locator(".receipt")).to_contain_text("z1–6, Zero: delivered ε 1.00")
+    expect(page.locator(".receipt")).to_contain_text("It arrived")
+    expect(page.locator(".option i.now")).to_have_count(4)
+
+
+@pytest.mark.parametrize("name", ["noise", "swap", "shuffle", "same"])
+def test_quick_edits(site, tab, name):
+    page = tab(site)
+    apply(page, f"#quick-{name}")
+    expect(page.locator(".cell.edited")).to_have_count(6)
+    flipped = name == "swap"
+    expect(page.locator(".verdict")).to_have_text(
+        "answer flipped" if flipped else re.compile("answer unchanged")
+    )
+
+
+def test_an_edit_that_cannot_be_made_is_one_sentence(site, tab):
+    page = tab(site)
+    page.fill("#edit-steps input, #edit-steps textarea", "9")
+    page.click("#apply")
+    expect(page.locator(".say.trouble")).to_have_text(
+        "“9” is not among this run's latents z1 to z6."
+    )
+    assert answers(page) == ["red"]
+
+
+def test_branches_are_shown_compared_renamed_and_deleted(site, tab):
+    page = tab(site)
+    apply(page, "#quick-zero")
+    apply(page, "#quick-noise")
+    page.click('.leaf:nth-child(2) [data-act="show"]')
+    expect(page.locator(".leaf.shown")).to_contain_text("Zero")
+    page.click('.leaf:nth-child(3) [data-act="compare"]')
+    expect(page.locator(".card.then h3")).to_have_text("Noise")
+    page.click('.leaf:nth-child(2) [data-act="rename"]')
+    page.fill("input.rename", EVIL)
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaf:nth-child(2) .title")).to_have_text(EVIL)
+    page.click('.leaf:nth-child(3) [data-act="delete"]')
+    expect(page.locator(".leaf")).to_have_count(2)
+    expect(page.locator(".card.then .answer")).to_have_text("red")
+
+
+def test_a_person_uploads_a_picture_and_asks(site, tab, pictures):
+    page = tab(site)
+    page.set_input_files("#picture input[type=file]", pictures / "green.png")
+    expect(page.locator(".say")).to_contain_text("New picture")
+    page.fill("#question textarea", f"What is this? {EVIL}")
+    page.click("#run")
+    expect(page.locator(".card .answer")).to_have_text("green")
+    expect(page.locator(".chip.question-chip")).to_contain_text("<img src=x")
+    assert page.title() == "Zscope"
+
+
+def test_a_file_that_is_no_picture_loses_nothing(site, tab, pictures):
+    page = tab(site)
+    page.set_input_files("#picture input[type=file]", pictures / "broken.png")
+    expect(page.locator(".say.trouble")).to_contain_text("not a picture this program can read")
+    assert answers(page) == ["red"]
+
+
+def test_an_empty_question_is_one_sentence(site, tab):
+    page = tab(site)
+    page.fill("#question textarea", " ")
+    page.click("#run")
+    expect(page.locator(".say.trouble")).to_have_text("Nothing was asked; type a question.")
+    expect(page.locator("#run")).to_be_enabled()
+
+
+def test_stop_stops_within_a_step_and_keeps_what_there_is(slow_site, tab):
+    page = tab(slow_site)
+    page.click("#run")
+    expect(page.locator(".strip .going")).to_be_visible()
+    expect(page.locator(".cell")).to_have_count(2)
+    page.click("#stop")
+    expect(page.locator(".say")).to_contain_text("Stopped", timeout=3000)
+    assert 2 <= page.locator(".cell").count() <= 4
+    expect(page.locator("#run")).to_be_enabled()
+
+
+def test_no_imagination_is_a_state_with_a_remedy(mute_site, tab):
+    page = tab(mute_site)
+    expect(page.locator(".remedy")).to_contain_text("without imagining")
+    page.click(".remedy button")
+    expect(page.locator(".cell")).to_have_count(6)
+
+
+def test_two_visitors_do_not_see_each_other(site, tab):
+    one, two = tab(site), tab(site + "?ex=2")
+    apply(one, "#quick-zero")
+    expect(two.locator(".leaf")).to_have_count(1)
+    apply(two, "#quick-noise")
+    assert answers(one) == ["red", "unclear"]
+    assert answers(two)[0] == "green"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_sideways_scroll_on_a_phone(site, tab, scheme):
+    page = tab(site, 390, 844, color_scheme=scheme)
+    apply(page, "#quick-noise")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+
+
+def test_a_projector_shows_apply_and_both_answers_without_scrolling(site, tab):
+    page = tab(site)
+    apply(page, "#quick-zero")
+    for selector in ("#apply", ".card.now .answer", ".receipt", "#run"):
+        box = page.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= 720, selector
+
+
+def test_theme_is_kept_and_presenter_mode_hides_the_rest(site, tab):
+    page = tab(site, color_scheme="light")
+    page.click('[data-page="theme"]')
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.reload()
+    page.wait_for_selector(".card .answer")
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.locator(".cell").first.focus()
+    page.keyboard.press("p")
+    expect(page.locator("#gallery")).to_be_hidden()
