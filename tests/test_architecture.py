@@ -133,7 +133,7 @@ def test_readme_python_is_the_public_face():
                 if node.value.id == "core":
                     assert hasattr(core, node.attr), node.attr
                 if node.value.id == "engine":
-                    assert hasattr(core.Engine, node.attr), node.attr
+                    assert hasattr(core.engine.Engine, node.attr), node.attr
 
 
 @pytest.mark.parametrize("name", families.names())

@@ -15,13 +15,16 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from gui.commands import environment, page
 from gui.commands import test as test_command
+from gui.commands.model import DEFAULT
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,10 +60,10 @@ def serve(options):
 def write_wheel(folder: Path, version: str) -> None:
     """A wheel of the distribution ``imagined``, with one module that knows its version."""
     info = f"imagined-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: imagined\nVersion: {version}\n"
+    about = f"Metadata-Version: 2.1\nName: imagined\nVersion: {version}\n"
     files = {
         "imagined.py": f"version = {version!r}\n",
-        f"{info}/METADATA": metadata,
+        f"{info}/METADATA": about,
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
@@ -79,7 +82,6 @@ class House:
     @classmethod
     def build(cls, folder: Path) -> "House":
         (folder / "gui").mkdir(parents=True)
-        (folder / "core").mkdir()
         (folder / "wheels").mkdir()
         shutil.copy(ROOT / "launch.py", folder)
         shutil.copytree(
@@ -87,7 +89,7 @@ class House:
             folder / "gui" / "commands",
             ignore=shutil.ignore_patterns("__pycache__"),
         )
-        shutil.copy(ROOT / "core" / "errors.py", folder / "core")
+        (folder / "core").symlink_to(ROOT / "core")
         (folder / "gui" / "app.py").write_text(PAGE)
         (folder / "requirements.txt").write_text("imagined>=1.0,<2  # small\n")
         (folder / "requirements-test.txt").write_text("")
@@ -457,11 +459,52 @@ def test_an_error_with_a_sentence_of_its_own_is_told_without_a_traceback(house: 
     assert sentence == "The folder holds no weights: give another."
 
 
+def test_an_unknown_family_is_told_before_the_page_opens(house: House):
+    sentence = one_sentence(house.run("--family", "daydream", **house.satisfied()))
+    assert "daydream" in sentence
+    assert "monet" in sentence
+
+
 @pytest.mark.parametrize("command", [[], ["doctor"], ["test"], ["train"]])
 def test_help_needs_nothing_installed(house: House, command: list[str]):
     done = house.run(*command, "--help")
     assert done.returncode == 0
     assert "--no-install" in done.stdout
+
+
+def test_the_real_page_is_up_before_torch_is_imported():
+    told = "import sys, gui.app; print('torch' in sys.modules or 'transformers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_the_real_page_answers_and_ends_when_told_to(signal_number: int):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, ROOT / "launch.py", "--no-install", "--no-browser", "--port", port]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        address = process.stdout.readline().decode().split()[-1]
+        with urllib.request.urlopen(address) as reply:
+            assert b"Zscope" in reply.read()
+        process.send_signal(signal_number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err.decode()
+
+
+@pytest.mark.skipif(not DEFAULT.is_dir(), reason="the default demo model is not here")
+def test_the_doctor_finds_the_instrument_sound():
+    command = [sys.executable, ROOT / "launch.py", "doctor", "--no-install", "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert said["device"].startswith("cpu, float32: Device cpu: asked for.")
+    assert "monet" in said["families"]
+    assert f"torch {metadata.version('torch')}" in said["versions"]
+    assert "assets/models/faithful" in done.stdout
+    assert sum(line.startswith("  pass") for line in done.stdout.splitlines()) >= 4
+    assert "FAIL" not in done.stdout
 
 
 # The tests

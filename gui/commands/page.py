@@ -86,6 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve the page until it is stopped; being stopped is its proper end."""
     hosted = "SPACE_ID" in os.environ  # a Space's proxy reaches its container from outside
     host = arguments.host or (EVERYWHERE if arguments.listen or hosted else LOOPBACK)
+    if arguments.family:
+        from core import families
+
+        families.get(arguments.family)  # an unknown name is told now, not once the page is open
     port = free_port(host, arguments.port)
     if arguments.listen:
         print(
