@@ -1,0 +1,68 @@
+"""Zscope's instrument, without the page: load a model, ask it, change what it imagines.
+
+::
+
+    import core
+
+    engine = core.load("assets/models/faithful")
+    trace = engine.run("picture.png", "What colour is the star?")
+    child = engine.branch(trace, [core.Edit("gaussian", steps=[2, 3], dose=1.0)])
+    print(trace.answer, "→", child.answer, child.receipts[0].epsilon)
+
+Everything that computes lives here and nothing here knows of the page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.records.edit import Edit
+from core.records.receipt import Dose, Receipt
+from core.records.settings import Settings
+from core.records.span import Span
+from core.records.trace import Prompt, Trace
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+__all__ = ["Dose", "Edit", "Prompt", "Receipt", "Settings", "Span", "Trace", "load"]
+
+
+def load(
+    source: str | Path,
+    family: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    attention: str = "sdpa",
+    revision: str | None = None,
+) -> Engine:
+    """Load a checkpoint.
+
+    Args:
+        source: a folder or a hub id.
+        family: ``core.families.names()``; None detects it from the checkpoint's own tokens.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
+        dtype: ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``.
+        attention: kernel of the prompt pass: ``"sdpa"``, ``"eager"``, ``"flash_attention_2"``.
+        revision: commit of a hub checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be loaded; FamilyError: no family or several fit;
+        MemoryShortage: the device cannot hold it. One sentence each.
+    """
+    # the page is served before torch is imported, so nothing heavy above this line
+    from core.edits import prepare
+    from core.engine import open_engine
+
+    return open_engine(source, prepare, family, device, dtype, attention, revision)
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms are importable as ``core.scenes`` etc. without importing torch for all."""
+    import importlib
+
+    rooms = ("edits", "engine", "errors", "families", "measures", "records", "scenes", "training")
+    if name in rooms:
+        return importlib.import_module(f"core.{name}")
+    raise AttributeError(f"module 'core' has no attribute {name!r}")

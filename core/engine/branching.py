@@ -1,0 +1,166 @@
+"""Forking a run: the cache before the first edited step is shared, the rest decoded anew.
+
+All branches of one call are rows of one batch. A row is brought to the point where it parts
+from its parent in one of two ways: the next slot is known and is fed (content edits), or the
+next token has to be chosen from a hidden state that is known (gate edits, ``cached`` mode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from core.engine.cache import RowCache, spread
+from core.engine.machine import opened
+from core.engine.plan import Plan, Prepared
+from core.engine.row import Row
+from core.engine.store import Held, Live
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+
+def branch_rows(
+    engine: Engine,
+    held: Held,
+    plans: Sequence[Prepared],
+    cancel: Event | None,
+    forced: dict[int, int],
+) -> tuple[list[Row], list[RowCache]]:
+    """Decode one row a plan; returns the finished rows and copies of their caches."""
+    live = engine.live(held)
+    base = live.cache
+    rows = [fork_row(engine, held, live, prepared.plan, forced) for prepared in plans]
+    outputs = _recompute_slots(engine, held, live, plans)
+    copies: dict[int, Callable[[], RowCache]] = {}
+
+    def on_end(row: Row, copy: Callable[[], RowCache]) -> None:
+        done = copy()
+        copies[id(row)] = lambda: done
+
+    cache = spread(base, [prepared.plan.fork for prepared in plans])
+    for b, (_, pairs) in enumerate(outputs):
+        for place, layers in pairs.items():
+            for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
+                own_k[b, :, place] = new_k
+                own_v[b, :, place] = new_v
+    loop = engine.loop(on_end=on_end)
+    settling = []
+    for b, (row, prepared) in enumerate(zip(rows, plans, strict=True)):
+        last = outputs[b][0].get(prepared.plan.fork - 1, prepared.plan.settle_from)
+        for place, hidden in outputs[b][0].items():
+            row.hidden[place + 1 : place + 2] = [hidden]
+        if prepared.plan.settle_from is not None:
+            assert last is not None
+            settling.append((row, last))
+    for row, hidden in settling:
+        row.hidden = row.hidden[: row.place]  # settle records it itself
+        row.before = live.hidden[row.place - 1] if row.place else None
+        loop.settle([row], hidden[None])
+    loop.run(rows, cache, cancel)
+    return rows, [copies[id(row)]() for row in rows]
+
+
+def fork_row(
+    engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[int, int]
+) -> Row:
+    """The parent's row cut back to where ``plan`` begins."""
+    trace = held.trace
+    # with a hidden state to settle from, place `fork` is still to be chosen; otherwise the
+    # parent's token stands there and its slot is what is fed next
+    known = plan.fork if plan.settle_from is not None else plan.fork + 1
+    first = opened(engine.family, trace.settings.budget or 0)
+    state = live.states[known - 1] if known else first
+    row = Row(
+        engine.family,
+        engine.ids,
+        trace.settings,
+        state,
+        list(trace.prompt.input_ids),
+        held.padded_ids,
+        held.first_position,
+        plan=plan,
+        forced={place: token for place, token in forced.items() if place >= known},
+        tokens=list(trace.token_ids[:known]),
+        sampled=list(trace.sampled_ids[:known]),
+        states=list(live.states[:known]),
+        hidden=list(live.hidden[:known]),
+        vectors={p: v for p, v in live.vectors.items() if p < plan.fork},
+        logprobs=list(trace.logprobs[:known]),
+        top=list(trace.top[:known]),
+        usual_budget=first.budget,
+    )
+    spans_before = [s for s in trace.spans if s.start < plan.fork]
+    row.span = len(spans_before) - 1
+    if spans_before:
+        row.step = min(plan.fork, spans_before[-1].stop) - spans_before[-1].start - 1
+    row.exits = {
+        index: span.ended_by for index, span in enumerate(trace.spans) if span.stop < known
+    }
+    device, dtype = live.hidden[0].device, live.hidden[0].dtype
+    row.vectors.update({place: v.to(device, dtype) for place, v in plan.slots.items()})
+    if plan.settle_from is None:
+        row.pending = live.vectors.get(plan.fork)
+        row.before = live.hidden[plan.fork]
+        if plan.fork in plan.script:
+            _script_first(engine, row, plan)
+    if plan.budget is not None or plan.floor is not None:
+        row.state = replace(
+            row.state,
+            budget=row.state.budget if plan.budget is None else plan.budget,
+            floor=row.state.floor if plan.floor is None else plan.floor,
+        )
+    return row
+
+
+def _script_first(engine: Engine, row: Row, plan: Plan) -> None:
+    """Put the scripted token in the place of the parent's at the fork itself."""
+    scripted = plan.script[plan.fork]
+    logprobs = engine.passes.logits(row.hidden[-1][None]).log_softmax(-1)[0]
+    row.logprobs[-1] = float(logprobs[scripted.token])
+    row.tokens[-1], row.sampled[-1] = scripted.token, scripted.sampled
+    row.state = row.states[-1] = scripted.state
+    row.pending = scripted.vector
+
+
+Layers = list[tuple[Tensor, Tensor]]
+
+
+def _recompute_slots(
+    engine: Engine, held: Held, live: Live, plans: Sequence[Prepared]
+) -> list[tuple[dict[int, Tensor], dict[int, Layers]]]:
+    """``cached`` mode: hidden states and keys and values of edited slots, each computed
+    against the parent's own prefix, so that nothing but the answer sees the edit.
+
+    Returns:
+        Per plan: place → hidden (D,), and place → per layer keys and values (H, d).
+    """
+    found: list[tuple[dict[int, Tensor], dict[int, Layers]]] = [({}, {}) for _ in plans]
+    jobs = [
+        (index, place, vector)
+        for index, prepared in enumerate(plans)
+        for place, vector in prepared.plan.slots.items()
+    ]
+    # one plan alone is run slot by slot: the same shapes as in the parent's own decoding,
+    # which is what makes an identity edit bit-exact
+    size = 1 if len(plans) == 1 else 64
+    for at in range(0, len(jobs), size):
+        chunk = jobs[at : at + size]
+        cache = spread(live.cache, [place for _, place, _ in chunk])
+        table = engine.passes.embedding.weight
+        embeds = torch.stack([vector.to(table.device, table.dtype) for _, _, vector in chunk])
+        positions = torch.tensor(
+            [[held.first_position + place] for _, place, _ in chunk], device=table.device
+        )
+        hidden = engine.passes.step(cache, embeds[:, None], positions)[:, -1]
+        if engine.loaded.head is not None:
+            hidden = engine.loaded.head(hidden).to(hidden.dtype)
+        for b, (index, place, _) in enumerate(chunk):
+            found[index][0][place] = hidden[b]
+            found[index][1][place] = [(k[b, :, place], v[b, :, place]) for k, v in cache.own]
+    return found

@@ -1,0 +1,195 @@
+"""Keys and values of a run: one prompt that branches share, and what each row said since.
+
+The prompt is by far the longer part (hundreds to thousands of image tokens against a few
+dozen generated ones), and every branch of a run has the same one. It is therefore kept once,
+never copied and never written to after the prompt pass; only the *own* part, the generated
+slots, exists per row. Memory per extra branch is that of its own tokens.
+
+Shapes: prompt keys and values (R, H, P, d) with R = 1 (shared by all rows) or R = B (each row
+its own); own keys and values (B, H, capacity, d), of which row b uses the first ``lengths[b]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Pairs = list[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class RowCache:
+    """The cache of one finished row: prompt (1, H, P, d) and own (1, H, n, d) pairs a layer."""
+
+    prompt: Pairs
+    own: Pairs
+
+    @property
+    def length(self) -> int:
+        """Number of own slots."""
+        return int(self.own[0][0].shape[2]) if self.own else 0
+
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of the own part; the prompt is shared with the parent."""
+        return sum(k.nbytes + v.nbytes for k, v in self.own)
+
+    @property
+    def prompt_bytes(self) -> int:
+        """Bytes of the shared prompt."""
+        return sum(k.nbytes + v.nbytes for k, v in self.prompt)
+
+
+class BranchCache:
+    """The cache a batch decodes with. Speaks the part of transformers' cache protocol that
+    Qwen2.5-VL's attention uses (``update`` and ``get_seq_length``)."""
+
+    def __init__(self, layers: int, rows: int) -> None:
+        self.rows = rows
+        self.prompt: Pairs = []
+        self.prompt_mask: Tensor | None = None  # (R, P) bool, None when nothing is padded
+        self.own: Pairs = []
+        self.lengths: list[int] = [0] * rows
+        self.decoding = False
+        self._layers = layers
+        self._capacity = 0
+        self._places: tuple[Tensor, Tensor] | None = None  # (B, 1), (B, q) of this pass
+
+    # -- transformers' side ---------------------------------------------------------------
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Slots held so far, the longest row's."""
+        prompt = self.prompt[0][0].shape[2] if self.prompt else 0
+        return int(prompt) + (max(self.lengths) if self.lengths else 0)
+
+    def get_query_offset(self, layer_idx: int = 0) -> int:
+        """Where the next query stands; the prompt pass starts at 0."""
+        return self.get_seq_length(layer_idx)
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int = 0) -> tuple[int, int]:
+        """Length and offset of the keys a mask has to cover."""
+        return self.get_seq_length(layer_idx) + query_length, 0
+
+    def update(
+        self, keys: Tensor, values: Tensor, layer_idx: int, *_: object, **__: object
+    ) -> tuple[Tensor, Tensor]:
+        """Store one layer's new keys and values (B, H, q, d).
+
+        During the prompt pass they become the prompt and are returned as they are; afterwards
+        they are written behind each row's own slots and the own part is returned.
+        """
+        if not self.decoding:
+            self.prompt.append((keys, values))
+            return keys, values
+        fresh = keys.shape[2]
+        if layer_idx == 0:
+            self._reserve(max(self.lengths) + fresh, keys)
+            if not self.even:
+                rows = torch.arange(self.rows, device=keys.device)[:, None]
+                starts = torch.tensor(self.lengths, device=keys.device)[:, None]
+                self._places = rows, starts + torch.arange(fresh, device=keys.device)
+        own_keys, own_values = self.own[layer_idx]
+        if self.even:
+            at = self.lengths[0]
+            own_keys[:, :, at : at + fresh] = keys
+            own_values[:, :, at : at + fresh] = values
+        else:
+            assert self._places is not None  # set when layer 0 was updated in this pass
+            rows, slots = self._places
+            own_keys.transpose(1, 2)[rows, slots] = keys.transpose(1, 2)
+            own_values.transpose(1, 2)[rows, slots] = values.transpose(1, 2)
+        used = max(self.lengths) + fresh
+        return own_keys[:, :, :used], own_values[:, :, :used]
+
+    # -- the engine's side ----------------------------------------------------------------
+
+    @property
+    def even(self) -> bool:
+        """Whether all rows hold the same number of own slots."""
+        return len(set(self.lengths)) <= 1
+
+    def own_mask(self, fresh: int, device: torch.device) -> Tensor | None:
+        """Which own slots each of ``fresh`` new queries sees: (B, 1, fresh, used) or None.
+
+        None when every query sees all of them (one new slot, rows of equal length).
+        """
+        if fresh == 1 and self.even:
+            return None
+        used = max(self.lengths) + fresh
+        last = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(
+            fresh, device=device
+        )
+        slots = torch.arange(used, device=device)
+        return (slots[None, None, :] <= last[:, :, None])[:, None]
+
+    def advance(self, fresh: int) -> None:
+        """Count ``fresh`` slots as held, after the last layer has written them."""
+        self.lengths = [n + fresh for n in self.lengths]
+
+    def rewind(self, lengths: Sequence[int]) -> None:
+        """Forget what stands behind ``lengths`` own slots of each row."""
+        self.lengths = list(lengths)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with some of the rows only."""
+        index = torch.tensor(list(rows), device=self.own[0][0].device)
+        self.own = [(k.index_select(0, index), v.index_select(0, index)) for k, v in self.own]
+        if self.prompt[0][0].shape[0] > 1:
+            self.prompt = [
+                (k.index_select(0, index), v.index_select(0, index)) for k, v in self.prompt
+            ]
+            if self.prompt_mask is not None:
+                self.prompt_mask = self.prompt_mask.index_select(0, index)
+        self.lengths = [self.lengths[r] for r in rows]
+        self.rows = len(self.lengths)
+
+    def row(self, index: int) -> RowCache:
+        """A copy of one row's own part, with the shared (or its own, unpadded) prompt."""
+        length = self.lengths[index]
+        own = [
+            (k[index : index + 1, :, :length].clone(), v[index : index + 1, :, :length].clone())
+            for k, v in self.own
+        ]
+        if self.prompt[0][0].shape[0] == 1:
+            return RowCache(self.prompt, own)
+        prompt = [(k[index : index + 1], v[index : index + 1]) for k, v in self.prompt]
+        if self.prompt_mask is not None:
+            seen = self.prompt_mask[index]
+            prompt = [(k[:, :, seen], v[:, :, seen]) for k, v in prompt]
+        return RowCache([(k.clone(), v.clone()) for k, v in prompt], own)
+
+    def _reserve(self, slots: int, like: Tensor) -> None:
+        if slots <= self._capacity and self.own:
+            return
+        capacity = max(32, 1 << (slots - 1).bit_length())
+        rows, heads, _, width = like.shape
+        grown: Pairs = []
+        for layer in range(self._layers):
+            pair = tuple(like.new_zeros(rows, heads, capacity, width) for _ in range(2))
+            if self.own:
+                for new, old in zip(pair, self.own[layer], strict=True):
+                    new[:, :, : old.shape[2]] = old
+            grown.append((pair[0], pair[1]))
+        self.own, self._capacity = grown, capacity
+
+
+def spread(base: RowCache, cuts: Sequence[int]) -> BranchCache:
+    """A batch whose row b continues ``base`` behind its first ``cuts[b]`` own slots.
+
+    The prompt is shared, not copied; ``base`` is not touched by what the batch does.
+    """
+    cache = BranchCache(len(base.prompt), len(cuts))
+    cache.prompt = base.prompt
+    cache.decoding = True
+    longest = max(cuts)
+    like = base.prompt[0][0].expand(len(cuts), -1, -1, -1)
+    cache._reserve(longest + 1, like)
+    if base.own:
+        for (keys, values), (old_keys, old_values) in zip(cache.own, base.own, strict=True):
+            keys[:, :, :longest] = old_keys[:, :, :longest]
+            values[:, :, :longest] = old_values[:, :, :longest]
+    cache.lengths = list(cuts)
+    return cache

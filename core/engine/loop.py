@@ -1,0 +1,197 @@
+"""The one decode loop: every family, every intervention, any number of rows.
+
+Knows tensors and rows; knows nothing of text, pictures or what an edit means. A row ends by
+itself; when half of a batch has ended the rest goes on in a smaller one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+import torch
+from torch import Tensor
+
+from core.engine.cache import BranchCache, RowCache
+from core.engine.head import Head
+from core.engine.passes import Passes
+from core.engine.row import Row
+from core.engine.sampling import draw
+from core.records import Trace
+
+TOP = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a stream yields.
+
+    A step with ``latent`` set comes *before* that latent is fed: ``generator.send(vector)``
+    replaces it. The last step of a stream carries the finished ``trace``.
+
+    Attributes:
+        index: place in ``token_ids``.
+        token_id, piece: the recorded token and its text.
+        latent: float32 (D,) about to be fed in this slot, or None.
+        span, step: of the latent, −1 for a token.
+        trace: the finished trace, on the last step only.
+    """
+
+    index: int
+    token_id: int
+    piece: str = ""
+    latent: Tensor | None = None
+    span: int = -1
+    step: int = -1
+    trace: Trace | None = None
+
+
+@dataclass(eq=False)
+class Loop:
+    """A batch being decoded.
+
+    Attributes:
+        passes: the model.
+        head: projection of latents, or None.
+        latent_end: LVR's latent-end vector, or None.
+        processor: transformers' logits processors, applied row by row to the ids so far
+            (left padding included) and the raw scores.
+        on_end: called with each row as it ends, and a function that copies its cache.
+    """
+
+    passes: Passes
+    head: Head | None = None
+    latent_end: Tensor | None = None
+    processor: Callable[[Tensor, Tensor], Tensor] | None = None
+    on_end: Callable[[Row, Callable[[], RowCache]], None] | None = None
+
+    def run(
+        self, rows: Sequence[Row], cache: BranchCache, cancel: Event | None = None
+    ) -> None:
+        """Decode every row to its end. Rows must have settled their next token."""
+        for _ in self.steps(rows, cache, cancel, watch=False):
+            pass
+
+    def settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
+        """Read the logits of (B, D) hidden states and choose each row's next token."""
+        logits = self.passes.logits(hidden)  # (B, V)
+        logprobs = logits.log_softmax(-1)
+        top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
+        best = logits.argmax(-1).tolist()
+        top_ids, top_values = top.indices.tolist(), top.values.tolist()
+        recorded = []
+        for b, row in enumerate(rows):
+            row.hidden.append(hidden[b])
+            token = self._sample(row, logits[b], best[b])
+            recorded.append(row.settle(token, hidden[b], self.latent_end))
+        index = torch.tensor(recorded, device=logprobs.device)[:, None]
+        chosen = logprobs.gather(-1, index)[:, 0].tolist()
+        for b, row in enumerate(rows):
+            row.logprobs.append(chosen[b])
+            row.top.append(tuple(zip(top_ids[b], top_values[b], strict=True)))
+
+    def steps(
+        self,
+        rows: Sequence[Row],
+        cache: BranchCache,
+        cancel: Event | None = None,
+        watch: bool = True,
+    ) -> Generator[tuple[Row, Step], Tensor | None, None]:
+        """The loop as a generator of (row, step), one for every slot that is fed.
+
+        Yields only when watched; then a vector sent in answer to a latent replaces it.
+        """
+        live = list(rows)
+        live = self._retire(live, cache)
+        while live:
+            if cancel is not None and cancel.is_set():
+                for row in live:
+                    row.end("cancelled")
+                self._retire(live, cache)
+                return
+            for row in live:
+                if row.ended:
+                    continue
+                step = self._enter(row)
+                if watch:
+                    sent = yield row, step
+                    if sent is not None and row.pending is not None:
+                        row.pending = sent.to(row.pending)
+            hidden = self._feed(live, cache)
+            open_ = [b for b, row in enumerate(live) if not row.ended]
+            self.settle([live[b] for b in open_], hidden[open_] if len(open_) < len(live) else hidden)
+            live = self._retire(live, cache)
+
+    def _enter(self, row: Row) -> Step:
+        """Give the plan its say about the latent to be fed."""
+        place = row.place - 1
+        token = row.tokens[place]
+        if row.pending is None:
+            return Step(place, token)
+        span, step = row.enter_slot()
+        natural = row.pending.float().cpu()
+        if row.plan.replace is not None:
+            wanted = row.plan.replace(span, step, natural)
+            if wanted is not natural:
+                row.pending = wanted.to(row.pending)
+                natural = wanted
+        return Step(place, token, latent=natural, span=span, step=step)
+
+    def _feed(self, live: Sequence[Row], cache: BranchCache) -> Tensor:
+        """One pass over every row's next slot; returns (B, D) ready to read logits from."""
+        device = self.passes.device
+        tokens = torch.tensor([row.tokens[-1] for row in live], device=device)
+        embeds = self.passes.embedding(tokens)  # (B, D)
+        latent = [b for b, row in enumerate(live) if row.pending is not None and not row.ended]
+        for b in latent:
+            vector = live[b].pending
+            assert vector is not None
+            embeds[b] = vector
+            live[b].vectors[live[b].place - 1] = vector
+        starts = [row.first_position for row in live]
+        positions = torch.tensor(
+            [s + n for s, n in zip(starts, cache.lengths, strict=True)], device=device
+        )
+        hidden = self.passes.step(cache, embeds[:, None], positions[:, None])[:, -1]
+        if self.head is not None and latent:
+            index = torch.tensor(latent, device=device)
+            hidden = hidden.index_copy(0, index, self.head(hidden[index]).to(hidden.dtype))
+        return hidden
+
+    def _sample(self, row: Row, logits: Tensor, best: int) -> int:
+        place = row.place
+        forced = row.forced.get(place, row.plan.forced.get(place))
+        if forced is not None:
+            return forced
+        banned = row.plan.banned
+        if row.settings.forbid_latents and row.ids.start >= 0:
+            banned = (*banned, row.ids.start)
+        if self.processor is None and not banned and row.settings.temperature <= 0:
+            return best
+        scores = logits.clone()
+        if self.processor is not None:
+            seen = torch.tensor([row.padded_ids + row.tokens], device=scores.device)
+            scores = self.processor(seen, scores[None])[0]
+        if banned:
+            scores[list(banned)] = float("-inf")
+        return draw(scores, row.settings, place)
+
+    def _retire(self, live: list[Row], cache: BranchCache) -> list[Row]:
+        """Report rows that have ended; shrink the batch when at least half have."""
+        for b, row in enumerate(live):
+            if row.ended and not row.reported:
+                row.reported = True
+                if self.on_end is not None:
+                    self.on_end(row, _copier(cache, b))
+        going = [b for b, row in enumerate(live) if not row.ended]
+        if not going:
+            return []
+        if len(going) <= len(live) // 2 and cache.own:
+            cache.keep(going)
+            return [live[b] for b in going]
+        return live
+
+
+def _copier(cache: BranchCache, index: int) -> Callable[[], RowCache]:
+    return lambda: cache.row(index)

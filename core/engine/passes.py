@@ -1,0 +1,182 @@
+"""The two passes a model is asked for: the whole prompt, and one more slot of every row.
+
+Positions are always passed explicitly. transformers keeps the offset between slots and
+rotary positions (``rope_deltas``) on the module, where another request overwrites it; here
+it stays with the run, so runs on one model may interleave freely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.engine.cache import BranchCache
+from core.engine.loading import Loaded
+from core.errors import ImageError, InputError, MemoryShortage
+
+
+@dataclass(frozen=True, eq=False)
+class Prefilled:
+    """What the prompt pass leaves behind.
+
+    Attributes:
+        cache: holds the prompt, ready to decode.
+        hidden: (B, D) last-layer hidden state (post-norm) of each row's last prompt slot.
+        next_position: rotary position of each row's first own slot.
+        patches: per row the merged image-patch embeddings (n, D), or None.
+        grids: per row (rows, columns) of those patches.
+    """
+
+    cache: BranchCache
+    hidden: Tensor
+    next_position: list[int]
+    patches: list[Tensor | None]
+    grids: list[tuple[int, int]]
+
+
+class Passes:
+    """A loaded model as two functions, without state of its own."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.model = loaded.model
+        self.language = loaded.model.model.language_model
+        self.embedding = self.language.embed_tokens
+        self.unembedding = loaded.model.lm_head
+        self.config = loaded.model.config
+        self.layers = len(self.language.layers)
+        self.merge = int(self.config.vision_config.spatial_merge_size)
+
+    @property
+    def width(self) -> int:
+        """D, the language model's hidden size."""
+        return int(self.embedding.weight.shape[1])
+
+    @property
+    def vocabulary(self) -> int:
+        """V, rows of the output layer."""
+        return int(self.unembedding.weight.shape[0])
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        device: torch.device = self.embedding.weight.device
+        return device
+
+    @torch.no_grad()
+    def prefill(self, inputs: Mapping[str, Any]) -> Prefilled:
+        """Run a left-padded batch of prompts.
+
+        Args:
+            inputs: ``input_ids`` (B, P), and where there are pictures ``pixel_values`` and
+                ``image_grid_thw`` (pictures, 3); ``attention_mask`` (B, P) and
+                ``mm_token_type_ids`` (B, P) are derived when absent.
+        """
+        ids = torch.as_tensor(inputs["input_ids"]).to(self.device)
+        mask = inputs.get("attention_mask")
+        mask = torch.ones_like(ids) if mask is None else torch.as_tensor(mask).to(self.device)
+        if not bool(mask[:, -1].all()):
+            raise InputError("Prompts of a batch must be padded on the left.")
+        is_image = ids == self.config.image_token_id
+        embeds = self.embedding(ids)
+        per_row: list[Tensor | None] = [None] * ids.shape[0]
+        grids = [(0, 0)] * ids.shape[0]
+        grid = inputs.get("image_grid_thw")
+        if inputs.get("pixel_values") is not None and grid is not None:
+            grid = torch.as_tensor(grid).to(self.device)
+            features = self._see(torch.as_tensor(inputs["pixel_values"]), grid)
+            if features.shape[0] != int(is_image.sum()):
+                raise ImageError(
+                    f"The prompt has room for {int(is_image.sum())} image tokens, but the "
+                    f"pictures make {features.shape[0]}."
+                )
+            embeds = embeds.masked_scatter(is_image[..., None], features.to(embeds.dtype))
+            per_row, grids = self._split(is_image, features, grid)
+        elif bool(is_image.any()):
+            raise ImageError("The prompt has an image token, but no picture was given.")
+        types = inputs.get("mm_token_type_ids")
+        types = is_image.int() if types is None else torch.as_tensor(types).to(self.device)
+        positions, _ = self.model.model.get_rope_index(
+            ids, mm_token_type_ids=types, image_grid_thw=grid, attention_mask=mask
+        )
+        cache = BranchCache(self.layers, ids.shape[0])
+        padded = not bool(mask.all())
+        try:
+            out = self.language(
+                inputs_embeds=embeds,
+                attention_mask=mask if padded else None,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                branch_cache=cache,
+            )
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(ids.numel()) from error
+        cache.prompt_mask = mask.bool() if padded else None
+        cache.decoding = True
+        ends = positions.amax(0).masked_fill(~mask.bool(), 0).amax(-1) + 1
+        return Prefilled(cache, out.last_hidden_state[:, -1], ends.tolist(), per_row, grids)
+
+    @torch.no_grad()
+    def step(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
+        """Feed (B, q, D) behind the rows of ``cache``; returns hidden states (B, q, D).
+
+        Args:
+            positions: (B, q) rotary positions, the same on all three axes.
+        """
+        try:
+            out = self.language(
+                inputs_embeds=embeds,
+                attention_mask={"full_attention": None, "sliding_attention": None},
+                position_ids=positions[None].expand(3, -1, -1),
+                past_key_values=cache,
+                use_cache=True,
+                branch_cache=cache,
+            )
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(embeds.shape[0]) from error
+        cache.advance(embeds.shape[1])
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+    @torch.no_grad()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Raw float32 logits (…, V) of hidden states (…, D)."""
+        raw: Tensor = self.unembedding(hidden).float()
+        return raw
+
+    def _see(self, pixels: Tensor, grid: Tensor) -> Tensor:
+        """Merged patch embeddings (n, D) of all pictures, one after the other."""
+        dtype = self.model.model.visual.dtype
+        out = self.model.model.get_image_features(pixels.to(self.device, dtype), grid)
+        features = getattr(out, "pooler_output", out)
+        return features if isinstance(features, Tensor) else torch.cat(list(features))
+
+    def _split(
+        self, is_image: Tensor, features: Tensor, grid: Tensor
+    ) -> tuple[list[Tensor | None], list[tuple[int, int]]]:
+        """Each row's patches and the grid of its last picture."""
+        rows: list[Tensor | None] = []
+        grids: list[tuple[int, int]] = []
+        start, picture = 0, 0
+        sizes = [(int(t), int(h) // self.merge, int(w) // self.merge) for t, h, w in grid.tolist()]
+        for count in is_image.sum(-1).tolist():
+            rows.append(features[start : start + count] if count else None)
+            start += count
+            shape = (0, 0)
+            while count > 0 and picture < len(sizes):
+                t, high, wide = sizes[picture]
+                shape, count, picture = (t * high, wide), count - t * high * wide, picture + 1
+            grids.append(shape)
+        return rows, grids
+
+
+def out_of_memory(size: int) -> MemoryShortage:
+    """The one sentence for a device that is full."""
+    return MemoryShortage(
+        f"The device ran out of memory (at {size} slots or rows); use a smaller picture, fewer "
+        "branches at once, or a smaller dtype."
+    )

@@ -1,0 +1,75 @@
+"""What the decode loop is told to do differently in one row: an intervention, made concrete.
+
+:mod:`core.edits` turns edits into a plan; the loop carries it out without knowing what it
+means. A plan never touches the parent's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from core.engine.machine import RowState
+from core.records import Receipt
+
+Replace = Callable[[int, int, Tensor], Tensor]
+"""(span, step, the vector about to be fed (D,) float32) → the vector to feed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scripted:
+    """What is recorded at one place whatever is sampled, and the state behind it.
+
+    Attributes:
+        token, sampled: the recorded and the sampled id.
+        state: the machine's state after the token.
+        vector: float32 (D,) fed in the slot, or None for the token's embedding.
+    """
+
+    token: int
+    sampled: int
+    state: RowState
+    vector: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """An intervention on one row.
+
+    Attributes:
+        fork: own slots of the parent that are kept as they are.
+        settle_from: the hidden state (D,) of pass ``fork`` when the next token is to be
+            chosen anew; None when ``script`` names it.
+        script: place → what is recorded and fed there.
+        replace: what each latent is replaced by just before it is fed; None for nothing.
+        banned: ids that cannot be sampled.
+        forced: place → id the sampler is made to draw.
+        budget, floor: K of the span that is open at the fork, and the least it must reach.
+        slots: place → vector, own slots before the fork whose keys and values alone are
+            computed anew, each against the parent's cache (``cached`` mode).
+    """
+
+    fork: int
+    settle_from: Tensor | None = None
+    script: Mapping[int, Scripted] = field(default_factory=dict)
+    replace: Replace | None = None
+    banned: tuple[int, ...] = ()
+    forced: Mapping[int, int] = field(default_factory=dict)
+    budget: int | None = None
+    floor: int | None = None
+    slots: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A plan with a way to write its receipts once the row has run.
+
+    Attributes:
+        plan: what to do.
+        receipts: given the row's hidden states a pass, one receipt an edit.
+    """
+
+    plan: Plan
+    receipts: Callable[[Sequence[Tensor]], tuple[Receipt, ...]]
