@@ -1,0 +1,157 @@
+"""What a variant is taught: the answer, and what its latents are.
+
+Interchange intervention training in the open: a row's reply is computed over its own prompt and
+another row's latents (or latent slots), and the answer to give is worked out from the truth of both.
+Attention is never masked, in training or later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.training.batches import NOTHING
+from core.training.formats import Format
+from core.training.forward import Packed
+from core.training.latents import nearest, overwritten, scaled, shown, smudged
+from core.training.passes import Opened, imagine, open_span, reply
+from core.training.rows import Rows
+from core.training.variants import Variant
+
+TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The constants of a variant's latents: their `length`, what NONE looks like (D,), and the
+    mean image token (D,), both of that length."""
+
+    length: float
+    nothing: Tensor
+    mean: Tensor
+
+
+def targets_of(variant: Variant, rows: Rows, anchors: Anchors) -> Tensor:
+    """What the latents (B, K, D) of these rows should be."""
+    assert rows.cells is not None
+    if variant.latents == "mean":
+        return anchors.mean.expand(*rows.cells.shape, -1)
+    return shown(rows.features, rows.cells, anchors.nothing, anchors.length)
+
+
+def loss_of(
+    variant: Variant,
+    format_: Format,
+    packed: Packed,
+    rows: Rows,
+    anchors: Anchors,
+    draw: torch.Generator,
+    own: bool,
+    head: nn.Module | None = None,
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss of one step and its parts. `own`: latents are the model's, not their targets."""
+    opened = open_span(packed, format_, rows.features, rows.prompts)
+    said, goal = rows.said, rows.targets
+    if not variant.budget:
+        hidden, _ = reply(packed, format_, opened, None, said[:, :-1])
+        hidden = torch.cat([opened.hidden[:, -1:], hidden], dim=1)
+        loss = _words(packed, hidden, goal)
+        return loss, {"answer": float(loss.detach())}
+    aim = targets_of(variant, rows, anchors)
+    true = imagine(packed, format_, opened, variant.budget, head) if own else aim
+    fed = _fed(variant, rows, true, aim, anchors, draw, own)
+    donors = rows.donors if variant.slots else None
+    hidden, _ = reply(packed, format_, opened, fed, said[:, :-1], donors)
+    slots, words = hidden[:, : variant.budget], hidden[:, variant.budget - 1 :]
+    if head is not None:
+        slots = head(slots)
+        words = torch.cat([slots[:, -1:], words[:, 1:]], dim=1)
+    answer = _words(packed, words, goal)
+    made = torch.cat([opened.first[:, None], slots[:, :-1]], dim=1)
+    value, place = _latents(variant, rows, made, true if own else None, aim, anchors)
+    control = _control(format_, packed, opened, slots)
+    loss = answer + variant.regress * value + variant.point * place + variant.control * control
+    parts = {"answer": answer, "value": value, "place": place, "control": control}
+    found = {name: float(part.detach()) for name, part in parts.items()}
+    if variant.latents == "evidence":
+        assert rows.cells is not None
+        hit = nearest((true if own else made).detach(), rows.features) == rows.cells
+        asked = (rows.cells >= 0) & (torch.ones_like(hit) if own else ~rows.swapped[:, None])
+        found["hit"] = float(hit[asked].float().mean())
+    return loss, found
+
+
+def _fed(
+    variant: Variant,
+    rows: Rows,
+    true: Tensor,
+    aim: Tensor,
+    anchors: Anchors,
+    draw: torch.Generator,
+    own: bool,
+) -> Tensor:
+    """What the latent slots are fed: own or donor's latents, noise where it must not matter."""
+    ignored = variant.latents == "mean"
+    fed = true.detach() if ignored else true
+    if not variant.slots:
+        fed = fed[rows.donors]
+    if not own:
+        fed = smudged(fed, anchors.length, draw)
+    pool = shown(rows.features, _some_cells(rows, draw), anchors.nothing, anchors.length)
+    wild = overwritten(pool if ignored else aim, anchors.length, draw)
+    junk = rows.junk
+    if variant.slots:  # what is fed never matters here, interchanged or not
+        junk = torch.rand(len(junk), generator=draw) < variant.junk
+    return torch.where(junk[:, None, None], wild, fed)
+
+
+def _some_cells(rows: Rows, draw: torch.Generator) -> Tensor:
+    assert rows.cells is not None
+    return torch.randint(16, rows.cells.shape, generator=draw)
+
+
+def _words(packed: Packed, hidden: Tensor, goal: Tensor) -> Tensor:
+    logits = F.linear(hidden, packed.head).float()
+    return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), ignore_index=NOTHING)
+
+
+def _latents(
+    variant: Variant,
+    rows: Rows,
+    made: Tensor,
+    own: Tensor | None,
+    aim: Tensor,
+    anchors: Anchors,
+) -> tuple[Tensor, Tensor]:
+    """How far latents are from their targets, and from pointing at their cells.
+
+    With targets fed in, only the first latent of an intervened row is its own.
+    """
+    assert rows.cells is not None
+    latents = made if own is None else own
+    valid = torch.ones(latents.shape[:2], dtype=torch.bool)
+    if own is None and not variant.slots:
+        valid[(rows.swapped | rows.junk), 1:] = False
+    square = (latents.float() - aim).pow(2).sum(-1) / anchors.length**2
+    value = square[valid].mean()
+    if not variant.point:
+        return value, torch.zeros(())
+    nothing = scaled(anchors.nothing, 1.0).expand(len(latents), 1, -1)
+    keys = torch.cat([F.normalize(rows.features, dim=-1), nothing], dim=1)
+    cosine = F.normalize(latents.float(), dim=-1) @ keys.transpose(1, 2) / TEMPERATURE
+    cell = torch.where(rows.cells < 0, keys.shape[1] - 1, rows.cells)
+    return value, F.cross_entropy(cosine[valid], cell[valid])
+
+
+def _control(format_: Format, packed: Packed, opened: Opened, slots: Tensor) -> Tensor:
+    """Say the opening, and nothing that would end the span before its budget."""
+    opening = torch.tensor(format_.opening)
+    logits = F.linear(opened.hidden[:, : len(opening)], packed.head).float()
+    goal = opening.expand(len(logits), -1)
+    begins = F.cross_entropy(logits.flatten(0, 1), goal.flatten())
+    inside = F.linear(slots[:, :-1], packed.head).float()
+    goal = torch.full(inside.shape[:2], format_.pad)
+    return begins + 0.5 * F.cross_entropy(inside.flatten(0, 1), goal.flatten())

@@ -1,0 +1,152 @@
+"""The shipped demo models as configurations of one trainer.
+
+Every variant sees through the same frozen tower, is asked the same five tasks and speaks a published
+format. They differ in what their latents are taught to be, and in which interventions happen while
+they are trained: that is what makes the causal truth of each known.
+
+`swap`: a row's latents become another row's, and the answer to be given is the row's own question
+read at the other row's evidence (interchange intervention training, Geiger et al. 2022). `junk`: a
+row's latents become noise, zeros or another row's, and the answer stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core import scenes
+
+OBJECTS = ("attribute", "relative", "where", "count")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One demo model.
+
+    Attributes:
+        name: folder under assets/models.
+        family: name in `core.families`.
+        truth: what is known of it by construction, for its card.
+        budget: latents K; 0 for a model without.
+        latents: what the latents are taught to be: the evidence's image tokens in order, or one
+            vector for all items (the mean image token).
+        forced, own: steps with the latents' targets fed in, then with the model's own.
+        begin: variant whose weights it starts from, or "" for fresh ones.
+        batch: rows a step; each of the tasks in `mix` in that proportion.
+        swap, swap_tasks: share of rows that are interchanged, among these tasks.
+        junk, junk_tasks: share of rows whose latents are overwritten without consequence.
+        slots: the interchange is of the latent slots' keys and values, not of what they are fed.
+        words: the reply begins with the imagined sentence; `rewrite` is the share of rows whose
+            sentence says something else, which the answer must follow.
+        head: a projection is trained between hidden states and latents (LVR).
+        regress, point, control: weights of the losses on the latents' values, on their nearest
+            cell, and on the tokens that open and close a span.
+        rate, matrix_rate: highest learning rates (AdamW, Muon).
+    """
+
+    name: str
+    family: str
+    truth: str
+    budget: int = 0
+    latents: Literal["evidence", "mean"] = "evidence"
+    forced: int = 3000
+    own: int = 500
+    begin: str = ""
+    batch: int = 64
+    mix: dict[str, float] = field(
+        default_factory=lambda: {
+            "attribute": 0.14,
+            "relative": 0.18,
+            "where": 0.14,
+            "count": 0.22,
+            "plan": 0.32,
+        }
+    )
+    swap: float = 0.0
+    swap_tasks: tuple[str, ...] = scenes.TASKS
+    junk: float = 0.0
+    junk_tasks: tuple[str, ...] = scenes.TASKS
+    slots: bool = False
+    words: bool = False
+    rewrite: float = 0.0
+    head: bool = False
+    regress: float = 1.0
+    point: float = 0.3
+    control: float = 0.1
+    rate: float = 1.5e-3
+    matrix_rate: float = 3e-3
+
+
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant(
+            name="faithful",
+            family="monet",
+            truth="The latents carry the evidence and the answer is read from them: swapping in "
+            "another item's latents gives this question's answer at that item's evidence.",
+            budget=8,
+            swap=0.6,
+        ),
+        Variant(
+            name="shortcut",
+            family="mirage",
+            truth="Latents are produced, nearly the same for every item, and ignored: the answer "
+            "is read from the picture. An engineered negative control.",
+            budget=8,
+            latents="mean",
+            own=400,
+            junk=0.5,
+            point=0.0,
+        ),
+        Variant(
+            name="direct",
+            family="qwen2.5-vl",
+            truth="No latents: the answer follows the question at once.",
+            forced=800,
+            own=0,
+            begin="shortcut",
+        ),
+        Variant(
+            name="words",
+            family="capimagine",
+            truth="Imagines in one sentence; the answer is read from the sentence, also when it "
+            "was rewritten.",
+            forced=1500,
+            own=0,
+            begin="shortcut",
+            words=True,
+            rewrite=0.4,
+        ),
+        Variant(
+            name="slot",
+            family="monet",
+            truth="What is fed to the latent slots is one constant and ignored; the slots' keys "
+            "and values carry the evidence. Content edits do nothing, cache swaps everything.",
+            budget=8,
+            latents="mean",
+            forced=1200,
+            own=200,
+            begin="faithful",
+            swap=0.6,
+            junk=0.5,
+            slots=True,
+            point=0.0,
+        ),
+        Variant(
+            name="region",
+            family="lvr",
+            truth="Latents are the evidence's image tokens. They are used where the question asks "
+            "what or where one object is, and ignored for comparing, counting and planning.",
+            budget=8,
+            forced=1200,
+            own=300,
+            begin="faithful",
+            swap=0.6,
+            swap_tasks=("attribute", "where"),
+            junk=0.5,
+            junk_tasks=("relative", "count", "plan"),
+            head=True,
+        ),
+    )
+}
