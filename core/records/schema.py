@@ -36,7 +36,6 @@ from core.records.span import Span
 from core.records.tensors import check_tensor
 from core.records.trace import Prompt, Timings, Trace
 
-STRATEGIES = ("steps", "latent")
 CRITERIA = ("mse", "mae", "cosine")
 SPAN_ENDS = (
     "count",
@@ -128,7 +127,7 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
             "top_p": real(0, 1),
             "top_k": count,
             "max_new_tokens": count,
-            "strategy": maybe(choice(*STRATEGIES)),
+            "strategy": maybe(label),  # a registered family brings its own
             "end_threshold": real(),
             "criterion": choice(*CRITERIA),
             "dtype": label,

@@ -21,7 +21,7 @@ from core.records.archive import Limits, Session, load, pack, save, unpack
 from core.records.edit import MODES, Edit
 from core.records.picture import fingerprint
 from core.records.receipt import Dose, Receipt
-from core.records.schema import CRITERIA, SPAN_ENDS, STRATEGIES, TRACE_ENDS
+from core.records.schema import CRITERIA, SPAN_ENDS, TRACE_ENDS
 from core.records.settings import Settings
 from core.records.span import Span
 from core.records.trace import Prompt, Timings, Trace
@@ -131,7 +131,7 @@ def traces(draw) -> Trace:
             top_p=draw(st.floats(0, 1)),
             top_k=draw(COUNT),
             max_new_tokens=draw(COUNT),
-            strategy=draw(st.none() | st.sampled_from(STRATEGIES)),
+            strategy=draw(st.none() | NAMES),
             end_threshold=draw(REALS),
             criterion=draw(st.sampled_from(CRITERIA)),
             dtype=draw(NAMES),

@@ -334,7 +334,6 @@ CHILD = ("traces", 1)
         ((*TRACE, "settings", "seed"), 2**64, "seed"),
         ((*TRACE, "settings", "budget"), 10**9, "budget is 1000000000"),
         ((*TRACE, "settings", "force_latents"), 1, "force_latents is 1, neither true nor false"),
-        ((*TRACE, "settings", "strategy"), "none", "strategy is “none”"),
         ((*TRACE, "settings", "criterion"), "", "criterion is “”"),
         ((*TRACE, "settings", "device"), 0, "device is 0, not a name"),
         ((*TRACE, "timings", "passes"), 1.5, "passes is 1.5"),
