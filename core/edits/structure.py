@@ -10,13 +10,49 @@ from core.families.answers import opening
 from core.records import Edit
 
 STRUCTURE = [
-    ("truncate", "Truncate", "Ends the span after a given number of latents.", "presence", ("count",)),
-    ("extend", "Extend", "Lets the span run on to a given number of latents.", "presence", ("count",)),
-    ("delete", "Delete", "Takes the span and its markers away; the words behind it follow at once.", "presence", ()),
-    ("markers", "Markers only", "Keeps the start and end tokens, with no latent between them.", "presence", ()),
-    ("forbid", "Forbid imagining", "Bans the start token, so that the model answers without a span.", "gate", ()),
+    (
+        "truncate",
+        "Truncate",
+        "Ends the span after a given number of latents.",
+        "presence",
+        ("count",),
+    ),
+    (
+        "extend",
+        "Extend",
+        "Lets the span run on to a given number of latents.",
+        "presence",
+        ("count",),
+    ),
+    (
+        "delete",
+        "Delete",
+        "Takes the span and its markers away; the words behind it follow at once.",
+        "presence",
+        (),
+    ),
+    (
+        "markers",
+        "Markers only",
+        "Keeps the start and end tokens, with no latent between them.",
+        "presence",
+        (),
+    ),
+    (
+        "forbid",
+        "Forbid imagining",
+        "Bans the start token, so that the model answers without a span.",
+        "gate",
+        (),
+    ),
     ("force", "Force a span", "Makes the model begin with its start token.", "gate", ()),
-    ("text", "Rewrite the imagination", "Replaces the sentence the model imagined and lets it go on.", "text", ("text",)),
+    (
+        "text",
+        "Rewrite the imagination",
+        "Replaces the sentence the model imagined and lets it go on.",
+        "text",
+        ("text",),
+    ),
 ]
 
 for name, title, sentence, locus, parameters in STRUCTURE:

@@ -100,7 +100,9 @@ def reference(
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
-def _whole(cache: BranchCache, layer: int, fresh: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+def _whole(
+    cache: BranchCache, layer: int, fresh: int, like: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Prompt and own slots as one sequence: keys, values (B, H, P + used, d) and their mask."""
     used = max(cache.lengths) + fresh
     rows = cache.rows

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from core.engine.cache import RowCache, spread
 from core.engine.machine import opened
-from core.engine.plan import Plan, Prepared
+from core.engine.plan import Layers, Plan, Prepared
 from core.engine.row import Row
 from core.engine.store import Held, Live
 
@@ -45,7 +45,7 @@ def branch_rows(
 
     cache = spread(base, [prepared.plan.fork for prepared in plans])
     for b, (_, pairs) in enumerate(outputs):
-        for place, layers in pairs.items():
+        for place, layers in (*pairs.items(), *plans[b].plan.carried.items()):
             for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
                 own_k[b, :, place] = new_k
                 own_v[b, :, place] = new_v
@@ -66,9 +66,7 @@ def branch_rows(
     return rows, [copies[id(row)]() for row in rows]
 
 
-def fork_row(
-    engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[int, int]
-) -> Row:
+def fork_row(engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[int, int]) -> Row:
     """The parent's row cut back to where ``plan`` begins."""
     trace = held.trace
     # with a hidden state to settle from, place `fork` is still to be chosen; otherwise the
@@ -126,9 +124,6 @@ def _script_first(engine: Engine, row: Row, plan: Plan) -> None:
     row.tokens[-1], row.sampled[-1] = scripted.token, scripted.sampled
     row.state = row.states[-1] = scripted.state
     row.pending = scripted.vector
-
-
-Layers = list[tuple[Tensor, Tensor]]
 
 
 def _recompute_slots(

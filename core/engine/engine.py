@@ -101,13 +101,9 @@ class Engine:
 
     # -- asking ---------------------------------------------------------------------------
 
-    def prompt(
-        self, image: Picture | None, question: str, system: str | None = None
-    ) -> Prepared:
+    def prompt(self, image: Picture | None, question: str, system: str | None = None) -> Prepared:
         """Word and tokenise a question about a picture; see :func:`prompts.prepare`."""
-        return prepare(
-            self.processor, self.family, self.passes.merge, image, question, system
-        )
+        return prepare(self.processor, self.family, self.passes.merge, image, question, system)
 
     def run(
         self,
@@ -224,9 +220,7 @@ class Engine:
 
     # -- changing -------------------------------------------------------------------------
 
-    def branch(
-        self, trace: Trace, edits: Sequence[Edit], *, cancel: Event | None = None
-    ) -> Trace:
+    def branch(self, trace: Trace, edits: Sequence[Edit], *, cancel: Event | None = None) -> Trace:
         """Apply ``edits`` to a run and decode on from the first edited step.
 
         The prefix is not recomputed and the parent not touched. See :mod:`core.edits`.
@@ -558,9 +552,7 @@ class Engine:
         return dict(enumerate([*lead, self.ids.start]))
 
 
-def _row_inputs(
-    inputs: Mapping[str, Any], b: int, merge: int, image_token: int
-) -> dict[str, Any]:
+def _row_inputs(inputs: Mapping[str, Any], b: int, merge: int, image_token: int) -> dict[str, Any]:
     """One row of a batch as a batch of its own, padding removed."""
     ids = torch.as_tensor(inputs["input_ids"])
     mask = inputs.get("attention_mask")

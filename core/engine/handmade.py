@@ -41,9 +41,7 @@ def hand_made_record(made: Sequence[HandMade]) -> tuple[tuple[Edit, ...], tuple[
     """The edits and receipts of what a person fed, one edit a replaced latent."""
     edits, receipts = [], []
     for change in made:
-        edits.append(
-            Edit("manual", steps=[change.step], span=change.span, values=change.sent)
-        )
+        edits.append(Edit("manual", steps=[change.step], span=change.span, values=change.sent))
         receipts.append(
             Receipt(
                 "manual",

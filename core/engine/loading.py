@@ -168,7 +168,9 @@ def _read_extras(source: str, keys: list[str]) -> dict[str, Tensor]:
     if folder.is_dir():
         files = sorted(folder.glob("*.safetensors"))
     else:
-        found = cached_files(source, ["model.safetensors"], _raise_exceptions_for_missing_entries=False)
+        found = cached_files(
+            source, ["model.safetensors"], _raise_exceptions_for_missing_entries=False
+        )
         if not found:
             from huggingface_hub import snapshot_download
 

@@ -66,9 +66,7 @@ class Loop:
     processor: Callable[[Tensor, Tensor], Tensor] | None = None
     on_end: Callable[[Row, Callable[[], RowCache]], None] | None = None
 
-    def run(
-        self, rows: Sequence[Row], cache: BranchCache, cancel: Event | None = None
-    ) -> None:
+    def run(self, rows: Sequence[Row], cache: BranchCache, cancel: Event | None = None) -> None:
         """Decode every row to its end. Rows must have settled their next token."""
         for _ in self.steps(rows, cache, cancel, watch=False):
             pass
@@ -120,7 +118,9 @@ class Loop:
                         row.pending = sent.to(row.pending)
             hidden = self._feed(live, cache)
             open_ = [b for b, row in enumerate(live) if not row.ended]
-            self.settle([live[b] for b in open_], hidden[open_] if len(open_) < len(live) else hidden)
+            self.settle(
+                [live[b] for b in open_], hidden[open_] if len(open_) < len(live) else hidden
+            )
             live = self._retire(live, cache)
 
     def _enter(self, row: Row) -> Step:

@@ -178,7 +178,7 @@ def _opened_by_consumed(
     family: Family, ids: TokenIds, state: RowState, consumed: int, sampled: int
 ) -> tuple[RowState, int]:
     """SkiLa and Laser: opened by the consumed start token, the end token forced."""
-    active, count, exit_ = state.active, state.count, state.exit
+    active, count = state.active, state.count
     repeats, last = state.repeats, state.last
     if not active and consumed == ids.start:
         active, count, repeats, last = True, 0, 0, -1

@@ -76,7 +76,9 @@ def _budget(family: Family, config: Mapping[str, Any]) -> int:
     if family.budget_key and isinstance(config.get(family.budget_key), int):
         budget = int(config[family.budget_key]) * family.budget_factor
         if budget < 1:
-            raise BudgetError(f"config.json gives {family.budget_key} {budget}; it must be 1 or more.")
+            raise BudgetError(
+                f"config.json gives {family.budget_key} {budget}; it must be 1 or more."
+            )
         return budget
     return family.budget
 
@@ -97,9 +99,11 @@ def resolve(family: Family, processor: Processor | None, loaded: Loaded) -> Toke
         return TokenIds(eos=eos)
     if processor is None:
         vocabulary = family.vocabularies[0]
-        roles = {role: _without_tokenizer(role, vocabulary, loaded) for role in vocabulary.strings()}
+        roles = {
+            role: _without_tokenizer(role, vocabulary, loaded) for role in vocabulary.strings()
+        }
         markers = tuple(_without_tokenizer(m, vocabulary, loaded) for m in vocabulary.markers)
-        return TokenIds(**roles, markers=markers, eos=eos)
+        return _token_ids(roles, markers, (), eos)
     table = processor.tokenizer.get_vocab()
     fitting = next((v for v in family.vocabularies if fits(v, table)), None)
     if fitting is None:
@@ -118,7 +122,17 @@ def resolve(family: Family, processor: Processor | None, loaded: Loaded) -> Toke
             f"Token {outside[0]} has no row in the model's output layer; the tokenizer and the "
             "weights are not of the same checkpoint."
         )
-    return TokenIds(**roles, markers=markers, after_exit=tuple(after), eos=eos)
+    return _token_ids(roles, markers, tuple(after), eos)
+
+
+def _token_ids(
+    roles: Mapping[str, int],
+    markers: tuple[int, ...],
+    after_exit: tuple[int, ...],
+    eos: tuple[int, ...],
+) -> TokenIds:
+    start, end, pad = (roles.get(role, -1) for role in ("start", "end", "pad"))
+    return TokenIds(start, end, pad, markers, after_exit, eos)
 
 
 def _without_tokenizer(role: str, vocabulary: Vocabulary, loaded: Loaded) -> int:

@@ -14,6 +14,9 @@ from torch import Tensor
 from core.engine.machine import RowState
 from core.records import Receipt
 
+Layers = list[tuple[Tensor, Tensor]]
+"""Keys and values (H, d) of one slot, a pair a layer."""
+
 Replace = Callable[[int, int, Tensor], Tensor]
 """(span, step, the vector about to be fed (D,) float32) → the vector to feed."""
 
@@ -49,6 +52,8 @@ class Plan:
         budget, floor: K of the span that is open at the fork, and the least it must reach.
         slots: place → vector, own slots before the fork whose keys and values alone are
             computed anew, each against the parent's cache (``cached`` mode).
+        carried: place → keys and values (H, d) a layer that are put into own slots before
+            the fork as they are (slot edits).
     """
 
     fork: int
@@ -60,6 +65,7 @@ class Plan:
     budget: int | None = None
     floor: int | None = None
     slots: Mapping[int, Tensor] = field(default_factory=dict)
+    carried: Mapping[int, Layers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

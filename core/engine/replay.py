@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from torch import Tensor
 
+from core.engine.prompts import Prepared
 from core.engine.store import Held
 from core.errors import InputError
 from core.records import Trace
@@ -80,7 +81,9 @@ def adopt(
         try:
             held = engine.store.get(member)
         except InputError:
-            held = Held(member, last, _first_position(engine, prepared), list(root.prompt.input_ids), None)
+            held = Held(
+                member, last, _first_position(engine, prepared), list(root.prompt.input_ids), None
+            )
             engine.store.put(held)
             revive(engine, held)
             if held.patches is None and image is not None:
@@ -88,7 +91,7 @@ def adopt(
     return trace
 
 
-def _first_position(engine: Engine, prepared) -> int:  # type: ignore[no-untyped-def]
+def _first_position(engine: Engine, prepared: Prepared) -> int:
     import torch
 
     positions, _ = engine.passes.model.model.get_rope_index(
@@ -102,7 +105,11 @@ def _first_position(engine: Engine, prepared) -> int:  # type: ignore[no-untyped
 def _same(again: Trace, trace: Trace) -> None:
     if again.token_ids != trace.token_ids:
         place = next(
-            (i for i, (a, b) in enumerate(zip(again.token_ids, trace.token_ids, strict=False)) if a != b),
+            (
+                i
+                for i, (a, b) in enumerate(zip(again.token_ids, trace.token_ids, strict=False))
+                if a != b
+            ),
             min(len(again.token_ids), len(trace.token_ids)),
         )
         raise InputError(

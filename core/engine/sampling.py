@@ -22,7 +22,9 @@ def draw(scores: Tensor, settings: Settings, place: int) -> int:
     generator = torch.Generator().manual_seed((settings.seed * 1_000_003 + place) % (1 << 62))
     u = torch.rand((), generator=generator, dtype=torch.float64)
     cumulative = probabilities.cumsum(0)
-    return int(torch.searchsorted(cumulative, u * cumulative[-1], right=True).clamp(max=len(shaped) - 1))
+    return int(
+        torch.searchsorted(cumulative, u * cumulative[-1], right=True).clamp(max=len(shaped) - 1)
+    )
 
 
 def _shape(scores: Tensor, settings: Settings) -> Tensor:
@@ -34,5 +36,7 @@ def _shape(scores: Tensor, settings: Settings) -> Tensor:
         ordered, order = scores.sort(descending=True)
         mass = torch.softmax(ordered, -1).cumsum(0)
         outside = mass - torch.softmax(ordered, -1) >= settings.top_p
-        scores = scores.masked_fill(torch.zeros_like(outside).scatter(0, order, outside), float("-inf"))
+        scores = scores.masked_fill(
+            torch.zeros_like(outside).scatter(0, order, outside), float("-inf")
+        )
     return scores

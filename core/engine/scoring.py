@@ -90,9 +90,7 @@ def _score(
             fed[row, : len(rest) - 1] = torch.tensor(rest[:-1], device=device)
         cache = spread(live.cache, [place] * len(rests))
         positions = held.first_position + place + torch.arange(longest - 1, device=device)
-        hidden = passes.step(
-            cache, passes.embedding(fed), positions[None].expand(len(rests), -1)
-        )
+        hidden = passes.step(cache, passes.embedding(fed), positions[None].expand(len(rests), -1))
         logprobs = passes.logits(hidden).log_softmax(-1)  # (options, longest − 1, V)
         for row, rest in enumerate(rests):
             for at, token in enumerate(rest[1:]):

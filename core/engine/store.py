@@ -103,6 +103,11 @@ class Store:
             self._held.move_to_end(trace.id)
             return held
 
+    def by_id(self, name: str | None) -> Held | None:
+        """A held run by its id, or None."""
+        with self._lock:
+            return self._held.get(name) if name else None
+
     def parent_of(self, trace: Trace) -> Held | None:
         """The held parent of a branch, if it is still remembered."""
         with self._lock:

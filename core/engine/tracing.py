@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.engine.row import Row
-from core.families import Family
+from core.families import Answer, Family
 from core.families.answers import opening
 from core.records import Edit, Prompt, Receipt, Timings, Trace
 
@@ -68,10 +68,9 @@ def make_trace(
     places = reader.spoken(row.tokens, latent)
     text = reader.decode([row.tokens[p] for p in places])
     if reader.tokenizer is None:
-        answer, problem = None, "The checkpoint came without a tokenizer, so nothing can be read."
+        parsed = Answer(None, "The checkpoint came without a tokenizer, so nothing can be read.")
     else:
         parsed = row.family.parse(text)
-        answer, problem = parsed.text, parsed.problem
     return Trace(
         prompt=prompt,
         family=row.family.name,
@@ -85,8 +84,8 @@ def make_trace(
         logprobs=tuple(row.logprobs),
         top=tuple(row.top),
         text=text,
-        answer=answer,
-        answer_problem=problem,
+        answer=parsed.text,
+        answer_problem=parsed.problem,
         imagined=_imagined(row, reader, places) if row.family.imagines_in_words else None,
         ended_by=row.ended,
         timings=timings,

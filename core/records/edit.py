@@ -41,6 +41,8 @@ class Edit:
         token: a vocabulary token, as text or id (token embedding, filler).
         patch: (row, column) of the merged image-patch grid.
         text: replacement for the imagined text of a model that imagines in words.
+        layers: (first, stop) layer window of a slot edit; None means all layers.
+        part: what a slot edit moves: ``"both"``, ``"keys"`` or ``"values"``.
         values: float32 (D,) or (n, D), vectors to put in by hand.
         donor: float32 (K, D), latents of another run. A :class:`Trace` may be given; its
             latents are taken and its id kept in ``donor_id``.
@@ -61,6 +63,8 @@ class Edit:
     token: str | int | None = None
     patch: Sequence[int] | None = None
     text: str | None = None
+    layers: Sequence[int] | None = None
+    part: str = "both"
     values: Tensor | Sequence[Any] | None = None
     donor: Tensor | Trace | None = None
     donor_id: str | None = None
@@ -68,7 +72,7 @@ class Edit:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise EditError(f"Mode “{self.mode}” is unknown; choose {', '.join(MODES)}.")
-        for name in ("steps", "order", "patch"):
+        for name in ("steps", "order", "patch", "layers"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, tuple(int(v) for v in value))
