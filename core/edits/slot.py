@@ -21,8 +21,6 @@ from core.engine.store import Held
 from core.errors import EditError
 from core.records import Edit, Receipt
 
-PARTS = ("both", "keys", "values")
-
 register(
     Kind(
         "slot",
@@ -85,8 +83,6 @@ def _donor(edit: Edit, context: Context) -> Held:
             "A slot edit takes keys and values from a donor run this engine holds; run the donor "
             "first and give its trace as donor=."
         )
-    if edit.part not in PARTS:
-        raise EditError(f"A slot edit moves {', '.join(PARTS)}; “{edit.part}” is none of them.")
     if edit.span >= len(held.trace.spans):
         raise EditError("The donor run has no such latent span.")
     return held

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.records.trace import Trace
 
 MODES = ("propagate", "pinned", "cached")
+PARTS = ("both", "keys", "values")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,8 @@ class Edit:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise EditError(f"Mode “{self.mode}” is unknown; choose {', '.join(MODES)}.")
+        if self.part not in PARTS:
+            raise EditError(f"A slot edit moves {', '.join(PARTS)}; not “{self.part}”.")
         for name in ("steps", "order", "patch", "layers"):
             value = getattr(self, name)
             if value is not None:

@@ -28,7 +28,7 @@ from core.records.checks import (
     whole,
 )
 from core.records.coherence import check_trace
-from core.records.edit import MODES, Edit
+from core.records.edit import MODES, PARTS, Edit
 from core.records.limits import Limits
 from core.records.receipt import Dose, Receipt
 from core.records.settings import Settings
@@ -37,6 +37,7 @@ from core.records.tensors import check_tensor
 from core.records.trace import Prompt, Timings, Trace
 
 CRITERIA = ("mse", "mae", "cosine")
+PARTS = ("both", "keys", "values")
 SPAN_ENDS = (
     "count",
     "end token",
@@ -111,6 +112,8 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
             "token": maybe(token),
             "patch": maybe(size),
             "text": maybe(words),
+            "layers": maybe(size),
+            "part": choice(*PARTS),
             "values": maybe(vectors),
             "donor": maybe(vectors),
             "donor_id": maybe(identity),
