@@ -37,7 +37,6 @@ from core.records.tensors import check_tensor
 from core.records.trace import Prompt, Timings, Trace
 
 CRITERIA = ("mse", "mae", "cosine")
-PARTS = ("both", "keys", "values")
 SPAN_ENDS = (
     "count",
     "end token",

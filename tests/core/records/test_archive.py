@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from core.errors import RecordError
 from core.records.archive import Limits, Session, load, pack, save, unpack
-from core.records.edit import MODES, PARTS, Edit
+from core.records.edit import MODES, Edit
 from core.records.picture import fingerprint
 from core.records.receipt import Dose, Receipt
 from core.records.schema import CRITERIA, PARTS, SPAN_ENDS, TRACE_ENDS
@@ -71,8 +71,6 @@ EDITS = st.builds(
     token=st.none() | WORDS | COUNT,
     patch=st.none() | st.tuples(COUNT, COUNT),
     text=st.none() | WORDS,
-    layers=st.none() | st.tuples(COUNT, COUNT),
-    part=st.sampled_from(PARTS),
     values=st.none() | tables(),
     donor=st.none() | tables(),
     donor_id=st.none() | IDS,
