@@ -91,7 +91,6 @@ def family(picture: Image.Image) -> tuple[Trace, Trace]:
         Edit("filler", token=17),
         Edit("image patch", patch=(0, 1)),
         Edit("words", text="a cup\non a table"),
-        Edit("slot", layers=(1, 3), part="keys"),
         Edit("slot", donor=parent, layers=(1, 3), part="keys"),
     )
     doses = (
