@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from core.errors import RecordError
 from core.records.archive import Limits, Session, load, pack, save, unpack
-from core.records.edit import MODES, Edit
+from core.records.edit import MODES, PARTS, Edit
 from core.records.picture import fingerprint
 from core.records.receipt import Dose, Receipt
-from core.records.schema import CRITERIA, PARTS, SPAN_ENDS, TRACE_ENDS
+from core.records.schema import CRITERIA, SPAN_ENDS, TRACE_ENDS
 from core.records.settings import Settings
 from core.records.span import Span
 from core.records.trace import Prompt, Timings, Trace
