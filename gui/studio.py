@@ -223,12 +223,12 @@ class Studio:
         """Run: ask the model about the picture."""
 
         def work(visit: Visit) -> Iterator[Screen]:
-            visit.options = acts.parse_options(options)
+            visit.options = acts.parse_options(options or "")
             yield from acts.run(
-                visit, self.workshop, question,
+                visit, self.workshop, question or "",
                 budget=None if budget is None else int(budget), force_latents=bool(force),
                 temperature=float(temperature), seed=int(seed or 0),
-                max_new_tokens=int(longest), system=system.strip() or None,
+                max_new_tokens=int(longest), system=(system or "").strip() or None,
             )  # fmt: skip
 
         yield from self._guard(key, work, slow=True)
@@ -256,8 +256,8 @@ class Studio:
                 raise acts.GuiError("Run a question first; then there is something to edit.")
             giver = self.panel.donor_trace(donor, visit, self.workshop)
             edit = make_edit(
-                self.workshop.kind(kind), parent, steps, visit.span, mode, strength,
-                int(seed or 0), giver, text,
+                self.workshop.kind(kind), parent, steps or "", visit.span, mode, strength,
+                int(seed or 0), giver, text or "",
             )  # fmt: skip
             acts.apply(visit, self.workshop, parent, [edit])
 

@@ -81,9 +81,7 @@ def tab(browser):
             wrong.append(f"request to {url}")
 
     def open_tab(address, width=1280, height=720, **context):
-        contexts.append(
-            browser.new_context(viewport={"width": width, "height": height}, **context)
-        )
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))
         page = contexts[-1].new_page()
         page.set_default_timeout(WAIT)
         watch(page)

@@ -5,6 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+pytestmark = [
+    pytest.mark.browser,
+    # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
 EVIL = "<img src=x onerror=\"document.title='pwned'\">"
 
 
