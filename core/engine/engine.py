@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from core.engine.banking import collect_bank
 from core.engine.branching import branch_rows
 from core.engine.cache import RowCache
 from core.engine.device import Choice
@@ -31,7 +32,7 @@ from core.engine.passes import Passes
 from core.engine.pictures import Picture
 from core.engine.plan import Prepared as PreparedEdits
 from core.engine.processor import Processor
-from core.engine.prompts import Prepared, prepare
+from core.engine.prompts import Prepared, batched, prepare
 from core.engine.replay import adopt, revive
 from core.engine.row import Row
 from core.engine.scoring import score_options
@@ -183,6 +184,30 @@ class Engine:
             prepared.inputs, prepared.prompt, settings, forced, None, cancel, watch
         )
 
+    def run_many(
+        self,
+        questions: Sequence[tuple[Picture | None, str]],
+        *,
+        budget: int | None = None,
+        system: str | None = None,
+        cancel: Event | None = None,
+        **options: Any,
+    ) -> list[Trace]:
+        """Answer several questions in one batch; the same results as one by one.
+
+        Args:
+            questions: pictures with their questions.
+            budget, system, cancel, options: as in :meth:`run`.
+        """
+        if not questions:
+            return []
+        settings = self.settings(budget=budget, **options)
+        forced = self._forced_start() if settings.force_latents else {}
+        prepared = [self.prompt(image, question, system) for image, question in questions]
+        inputs = batched([p.inputs for p in prepared])
+        prompts = [p.prompt for p in prepared]
+        return self.decode_rows(inputs, settings, forced, None, cancel, prompts)
+
     def decode(
         self,
         inputs: Mapping[str, Any],
@@ -284,6 +309,30 @@ class Engine:
         with self.lock:
             return score_options(self, self.hold(trace), list(options))
 
+    def build_bank(
+        self,
+        questions: Sequence[tuple[Picture | None, str]],
+        source: str = "",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        cancel: Event | None = None,
+        **options: Any,
+    ) -> Bank:
+        """Collect this model's clean latents over many items and use them from now on.
+
+        Args:
+            questions: pictures with their questions.
+            source: what they are, in words.
+            progress: called with the number of items done and of all.
+            cancel: stops between batches and within one step.
+            options: as in :meth:`run_many`.
+
+        Raises:
+            InputError: no item made the model imagine.
+        """
+        self.bank = collect_bank(self, questions, source, progress, cancel, options)
+        return self.bank
+
     # -- looking --------------------------------------------------------------------------
 
     def patches(self, trace: Trace) -> Tensor:
@@ -378,11 +427,13 @@ class Engine:
         forced: Mapping[int, int],
         processor: LogitsProcessor | None,
         cancel: Event | None,
+        prompts: Sequence[Prompt] | None = None,
     ) -> list[Trace]:
         """Decode a batch of prompts to its end; :meth:`decode` for the arguments."""
         count = int(torch.as_tensor(inputs["input_ids"]).shape[0])
         if count == 1:
-            stream = self._decode_one(inputs, None, settings, forced, processor, cancel, False)
+            prompt = prompts[0] if prompts else None
+            stream = self._decode_one(inputs, prompt, settings, forced, processor, cancel, False)
             return [step.trace for step in stream if step.trace is not None]
         with self.lock:
             rows, loop, cache, copies, start = self._open(inputs, settings, forced, processor)
@@ -394,7 +445,7 @@ class Engine:
                     row,
                     copies[id(row)](),
                     _row_inputs(inputs, b, self.passes.merge, self.passes.config.image_token_id),
-                    None,
+                    prompts[b] if prompts else None,
                     cache[1][b],
                     cache[2][b],
                     Timings(prompt_seconds / count, seconds / count, len(row.tokens)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,22 @@ def prepare(
         input_ids=tuple(ids[0].tolist()),
     )
     return Prepared(inputs, prompt, image)
+
+
+def batched(inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Prompts of one row each as one batch, padded on the left."""
+    import torch
+
+    longest = max(i["input_ids"].shape[1] for i in inputs)
+    out: dict[str, Any] = {}
+    for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
+        rows = [torch.nn.functional.pad(i[name], (longest - i[name].shape[1], 0)) for i in inputs]
+        out[name] = torch.cat(rows)
+    for name in ("pixel_values", "image_grid_thw"):
+        parts = [i[name] for i in inputs if name in i]
+        if parts:
+            out[name] = torch.cat(parts)
+    return out
 
 
 def word(
