@@ -3,9 +3,16 @@
 import argparse
 from pathlib import Path
 
-from gui.commands import model
+from gui.commands import ROOT, model
 
 REQUIRES = ["requirements.txt"]
+
+
+def step_count(value: str) -> int:
+    """A number of training steps, at least one."""
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of steps")
+    return int(value)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -15,13 +22,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, help="folder to write (default: its place in assets/models)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of data and weights (default: 0)")
-    parser.add_argument("--steps", type=int, help="training steps (default: the recipe's)")
+    parser.add_argument(
+        "--steps", type=step_count, help="length of the schedule (default: the recipe's)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and save; an unknown name is told by the recipes themselves."""
+    """Train and save; stopped, the next run goes on from the last checkpoint."""
     from core import training
 
     out = arguments.out or model.MODELS / arguments.name
-    training.train(arguments.name, out=out, seed=arguments.seed, steps=arguments.steps)
+    written = training.train(
+        arguments.name,
+        out=out,
+        seed=arguments.seed,
+        steps=arguments.steps,
+        folder=ROOT / ".training",
+    )
+    print(f"Written to {written}: open it with `python launch.py --model {written}`.")
     return 0
