@@ -53,19 +53,18 @@ class Panel:
                 self.seed = gr.Number(
                     0, label="Draw", precision=0, visible=False, elem_id="edit-seed"
                 )
-            self.sentence = gr.HTML("", elem_id="edit-sentence")
             with gr.Row(elem_id="edit-go"):
-                self.mode = gr.Radio(
-                    list(MODES), value="propagate", label="Later latents", elem_id="edit-mode"
-                )
-                self.onto = gr.Radio(
+                self.mode = gr.Dropdown(
+                    [(f"{name}: {meaning}", name) for name, meaning in MODES.items()],
+                    value="propagate", label="Later latents", elem_id="edit-mode",
+                )  # fmt: skip
+                self.onto = gr.Dropdown(
                     [BASELINE, SHOWN], value=BASELINE, label="Starting from", elem_id="edit-onto"
                 )
-            with gr.Row(elem_id="edit-last"):
-                self.meaning = gr.HTML(mode_html("propagate"), elem_id="edit-meaning")
                 self.apply = gr.Button(
                     "Apply", variant="primary", elem_id="apply", interactive=False
                 )
+            self.sentence = gr.HTML("", elem_id="edit-sentence")
         self.fields = [self.sentence, self.strength, self.donor, self.text, self.seed]
 
     def fill(self, workshop: Workshop, visit: Visit) -> dict[Any, Any]:
@@ -153,11 +152,6 @@ class Panel:
         assert visit.baseline is not None
         edit = make_edit(kind, visit.baseline, "all", visit.span, mode, strength, seed, donor)
         return edit, label
-
-
-def mode_html(mode: str) -> str:
-    """What a mode means, in one line."""
-    return f"<p>{escape(mode)}: {escape(MODES[mode])}.</p>"
 
 
 def other_example(visit: Visit, workshop: Workshop) -> int | None:

@@ -12,7 +12,10 @@ from gui.components.answers import answers_html
 from gui.components.picture import picture_html
 from gui.components.strip import Slot, slots, strip_html
 from gui.components.tree import Leaf, tree_html
+from gui.figures.map import map_figure
+from gui.figures.similarity import similarity_figure
 from gui.pointing import likeness, trail
+from gui.projection import cosines, joint_pca
 from gui.wording import answer_line, edit_title, emission_line
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class Screen:
     tree: str
     inspector: str
     say: str
+    map: dict[str, Any] | None = None
+    similarity: dict[str, Any] | None = None
 
 
 def screen(visit: Visit, workshop: Workshop) -> Screen:
@@ -53,6 +58,8 @@ def screen(visit: Visit, workshop: Workshop) -> Screen:
         tree=tree_html(leaves(visit)),
         inspector=inspector_html(visit, shown),
         say=say_html(visit.say, visit.trouble),
+        map=_map(visit, workshop),
+        similarity=_similarity(visit),
     )
 
 
@@ -149,6 +156,33 @@ def _picture(visit: Visit, shown: Trace | None) -> str:
     grid = shown.prompt.grid
     way = trail(shown.spans[visit.span].latents.numpy(), visit.patches, grid)
     return picture_html(visit.uri, size, grid, way, visit.steps)
+
+
+def _tables(visit: Visit) -> tuple[Any, Any]:
+    """Latents of the selected span, before and after; () where there are none."""
+    runs = (visit.baseline, visit.edited)
+    before, after = (
+        run.spans[visit.span].latents.numpy() if run and visit.span < len(run.spans) else ()
+        for run in runs
+    )
+    return before, after
+
+
+def _map(visit: Visit, workshop: Workshop) -> dict[str, Any] | None:
+    before, after = _tables(visit)
+    if not len(before):
+        return None
+    bank = workshop.background
+    (p, q, others), shares = joint_pca([before, after, bank])
+    axes = (f"PC 1 ({shares[0]:.0%})", f"PC 2 ({shares[1]:.0%})")
+    return map_figure(p, q, others, "other examples", visit.steps, visit.span, axes)
+
+
+def _similarity(visit: Visit) -> dict[str, Any] | None:
+    before, after = _tables(visit)
+    if not len(before):
+        return None
+    return similarity_figure(cosines(before), cosines(after) if len(after) else (), visit.span)
 
 
 def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace | None) -> str:

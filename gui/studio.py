@@ -16,6 +16,7 @@ from gui.components import examples, picture, strip, tree
 from gui.components.answers import answers_html
 from gui.components.examples import examples_html
 from gui.components.picture import picture_html
+from gui.components.plot import Plot
 from gui.components.strip import strip_html
 from gui.forms import make_edit
 from gui.screen import Screen, say_html, screen
@@ -49,6 +50,7 @@ class Studio:
                 self._lay_y()
         self.parts = [
             self.picture, self.strip, self.answers, self.tree, self.inspector, self.say,
+            self.map, self.similarity,
             self.panel.steps,
         ]  # fmt: skip
         self._wire()
@@ -78,16 +80,20 @@ class Studio:
             self.examples = gr.HTML("", js_on_load=examples.SCRIPT)
 
     def _lay_z(self) -> None:
-        gr.HTML("<h2><b>Z</b> what it imagines</h2>")
+        with gr.Row(elem_id="z-head"):
+            gr.HTML("<h2><b>Z</b> what it imagines</h2>")
+            self.say = gr.HTML(say_html("", False), elem_id="say")
         self.strip = gr.HTML(strip_html("", (0, 0), ()), js_on_load=strip.SCRIPT, elem_id="strip")
-        self.say = gr.HTML(say_html("", False), elem_id="say")
         self.panel = panel.Panel()
-        self.inspector = gr.HTML("", elem_id="inspector")
+        with gr.Row(elem_id="below"):
+            self.tree = gr.HTML("", js_on_load=tree.SCRIPT, elem_id="tree")
+            self.inspector = gr.HTML("", elem_id="inspector")
 
     def _lay_y(self) -> None:
         gr.HTML("<h2><b>Y</b> what it answers</h2>")
         self.answers = gr.HTML(answers_html(None, None, {}), js_on_load=None, elem_id="answers")
-        self.tree = gr.HTML("", js_on_load=tree.SCRIPT, elem_id="tree")
+        self.map = Plot("Map", "map", "one PCA fit for both")
+        self.similarity = Plot("Similarity", "similarity", "cosines, step × step, −1 to 1")
 
     def _wire(self) -> None:
         p = self.panel
@@ -110,11 +116,12 @@ class Studio:
             button.click(self._quick(name), [self.key, p.mode, p.seed], busy, **QUEUE, **QUIET)
         shown = [*self.parts, p.donor]
         self.strip.pick(self.on_pick, self.key, self.parts, queue=False, **QUIET)
+        for plot in (self.map, self.similarity):
+            plot.point(self.on_pick, self.key, self.parts, queue=False, **QUIET)
         self.strip.undo(self.on_undo, self.key, shown, queue=False, **QUIET)
         self.strip.redo(self.on_redo, self.key, shown, queue=False, **QUIET)
         self.tree.act(self.on_tree, self.key, shown, queue=False, **QUIET)
         p.kind.change(self.on_kind, p.kind, p.fields, queue=False, **QUIET)
-        p.mode.change(panel.mode_html, p.mode, p.meaning, queue=False, **QUIET)
         asked_for = [self.question, self.options]
         self.picture.picture(
             self.on_picture, self.key, [*self.parts, self.examples], queue=False, **QUIET
@@ -144,6 +151,8 @@ class Studio:
             self.tree: view.tree,
             self.inspector: view.inspector,
             self.say: view.say,
+            self.map: view.map,
+            self.similarity: view.similarity,
         }
         if visit is not None:
             out[self.panel.steps] = format_steps(visit.steps) if visit.steps else "all"

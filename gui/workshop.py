@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from core.records import Trace
 
 KEPT = 64  # runs of examples that are remembered
+BACKGROUND = 300  # most latents in the map's background
 
 
 class Workshop:
@@ -43,6 +44,7 @@ class Workshop:
         self.stage = "starting"
         self.failure = ""
         self.seconds = 0.0
+        self.background: Any = ()
 
     @property
     def ready(self) -> bool:
@@ -106,10 +108,23 @@ class Workshop:
             if index not in self._runs:
                 item = self.items[index]
                 self._runs[index] = self.engine.run(item.image, item.question)
+                self.background = self._latents()
                 while len(self._runs) > KEPT:
                     self._runs.popitem(last=False)
             self._runs.move_to_end(index)
             return self._runs[index]
+
+    def _latents(self) -> Any:
+        """(N, D) latents of the examples run so far, for the map's background."""
+        import numpy as np
+
+        bank = getattr(self.engine, "bank", None)
+        if bank is not None:
+            rows = bank.latents.flatten(0, 1).numpy()
+            rows = rows[~np.isnan(rows).any(axis=1)]
+            return rows[:: max(1, len(rows) // BACKGROUND)]
+        tables = [span.latents.numpy() for run in self._runs.values() for span in run.spans]
+        return np.concatenate(tables) if tables else ()
 
     def _fail(self, sentence: str) -> None:
         self.engine = None

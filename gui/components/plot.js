@@ -1,0 +1,97 @@
+// Draws props.value with the page's own plotly.js; colours named var(--x) become real ones.
+const place = () => element.querySelector(".plot");
+
+function library() {
+  if (window.Plotly) return Promise.resolve();
+  if (!window.zscopePlotly) {
+    window.zscopePlotly = new Promise((done, failed) => {
+      const script = document.createElement("script");
+      const root = (window.gradio_config && window.gradio_config.root) || "";
+      script.src = root + "/gradio_api/file=" + props.plotly_path;
+      script.onload = done;
+      script.onerror = failed;
+      document.head.append(script);
+    });
+  }
+  return window.zscopePlotly;
+}
+
+function coloured(value, style) {
+  if (typeof value === "string" && value.startsWith("var(")) {
+    return style.getPropertyValue(value.slice(4, -1)).trim();
+  }
+  if (Array.isArray(value)) return value.map((v) => coloured(v, style));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, coloured(v, style)]));
+  }
+  return value;
+}
+
+function rows(traces) {
+  const lines = [["series", "x", "y", "value"]];
+  for (const t of traces) {
+    if (t.type === "heatmap") {
+      t.z.forEach((row, i) => row.forEach((v, j) => lines.push([t.name, t.x[j], t.y[i], v])));
+    } else t.x.forEach((x, i) => lines.push([t.name, x, t.y[i], (t.text || [])[i] ?? ""]));
+  }
+  return lines.map((line) => line.map((v) => JSON.stringify(v ?? "")).join(",")).join("\n");
+}
+
+function save(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+const letters = (word) => ({
+  width: 30, height: 16,
+  svg: `<svg viewBox="0 0 30 16"><text x="0" y="13" font-size="12" font-family="sans-serif"
+    fill="currentColor">${word}</text></svg>`,
+});
+
+let queue = Promise.resolve();
+let bound = false;
+
+async function draw() {
+  const figure = props.value;
+  const node = place();
+  if (!node) return;
+  element.classList.toggle("blank", !figure);
+  if (!figure) return;
+  await library();
+  const style = getComputedStyle(document.body);
+  const drawn = coloured(figure, style);
+  const name = props.plot_name;
+  await window.Plotly.react(node, drawn.data, { ...drawn.layout, uirevision: name }, {
+    displaylogo: false,
+    responsive: true,
+    displayModeBar: "hover",
+    toImageButtonOptions: { format: "png", scale: 3, filename: `zscope ${name}` },
+    modeBarButtonsToRemove: ["zoom2d", "pan2d", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    modeBarButtonsToAdd: [
+      { name: "SVG", title: "Save as SVG", icon: letters("SVG"),
+        click: (gd) => window.Plotly.downloadImage(gd, { format: "svg", filename: `zscope ${name}` }) },
+      { name: "CSV", title: "Save the numbers as CSV", icon: letters("CSV"),
+        click: () => save(rows(figure.data), `zscope ${name}.csv`) },
+    ],
+  });
+  if (!bound) {
+    bound = true;
+    node.on("plotly_click", (event) => {
+      const data = event.points[0] && event.points[0].customdata;
+      if (data) trigger("point", { span: data[0], steps: [data[1]] });
+    });
+    new ResizeObserver(() => {
+      if (node.offsetWidth && window.Plotly) window.Plotly.Plots.resize(node);
+    }).observe(node);
+  }
+}
+
+const redraw = () => {
+  queue = queue.then(draw).catch((error) => console.error(error));
+};
+watch("value", redraw);
+window.addEventListener("zscope-theme", redraw);
+redraw();

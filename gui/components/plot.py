@@ -1,0 +1,52 @@
+"""A plotly figure drawn by the page's own copy of plotly.js, in the page's colours.
+
+The library's file is served from where the plotly package keeps it; nothing is fetched from
+another host. A new figure is drawn into the same node, so zoom survives a redraw.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+SCRIPT = (Path(__file__).parent / "plot.js").read_text(encoding="utf-8")
+
+
+def library() -> Path:
+    """plotly.js as the installed package ships it."""
+    spec = find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("plotly is not installed; run pip install -r requirements.txt.")
+    return Path(next(iter(spec.submodule_search_locations))) / "package_data" / "plotly.min.js"
+
+
+class Plot(gr.HTML):
+    """One figure; ``value`` is a figure dictionary or None, a click triggers ``point``.
+
+    Args:
+        name: heading, and the name of saved files.
+        elem_id: HTML id.
+        note: one line under the heading that says how to read it.
+    """
+
+    def __init__(self, name: str, elem_id: str, note: str = "", **more: Any) -> None:
+        path = library()
+        gr.set_static_paths([path])
+        heading = f"<h3>{escape(name)} <small>{escape(note)}</small></h3>"
+        super().__init__(
+            value=None,
+            html_template=f'<div class="plot-frame">{heading}<div class="plot"></div></div>',
+            js_on_load=SCRIPT,
+            elem_id=elem_id,
+            plotly_path=str(path),
+            plot_name=name,
+            **more,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        """The value's shape for Gradio's schema."""
+        return {"type": "object"}

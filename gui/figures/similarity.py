@@ -1,0 +1,57 @@
+"""Step × step cosine similarity of the baseline, of the edited run, and their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gui.figures.look import DIVERGING, SOFT, bare_axis, layout
+
+Matrix = Sequence[Sequence[float]]
+
+
+def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict[str, Any]:
+    """One heat map, or three once there is an edit; all on one scale from −1 to 1.
+
+    Args:
+        before, after: (K, K) cosines; of different sizes when an edit changed the count, and
+            then only the steps both have are subtracted.
+        span: which span the steps belong to; handed back on a click.
+    """
+    panels: list[tuple[str, Matrix]] = [("baseline", before)]
+    if len(after):
+        k = min(len(before), len(after))
+        change = [[float(after[i][j] - before[i][j]) for j in range(k)] for i in range(k)]
+        panels += [("edited", after), ("edited − baseline", change)]
+    data, axes, titles = [], {}, []
+    for n, (name, matrix) in enumerate(panels):
+        tail = "" if n == 0 else str(n + 1)
+        names = [f"z{i + 1}" for i in range(len(matrix))]
+        data.append(
+            {
+                "type": "heatmap", "name": name, "x": names, "y": names,
+                "z": [[float(v) for v in row] for row in matrix],
+                "zmin": -1, "zmax": 1, "colorscale": DIVERGING, "showscale": False,
+                "xgap": 1, "ygap": 1, "xaxis": f"x{tail}", "yaxis": f"y{tail}",
+                "customdata": [[[span, i] for _ in names] for i in range(len(names))],
+                "hovertemplate": f"{name}<br>%{{y}} × %{{x}}: %{{z:.2f}}<extra></extra>",
+            }
+        )  # fmt: skip
+        left, right = n / 3, n / 3 + 0.31
+        axes[f"xaxis{tail}"] = bare_axis(domain=[left, right], fixedrange=True, constrain="domain")
+        axes[f"yaxis{tail}"] = bare_axis(
+            anchor=f"x{tail}", scaleanchor=f"x{tail}", autorange="reversed", fixedrange=True,
+            constrain="domain", constraintoward="top",
+        )  # fmt: skip
+        titles.append(
+            {
+                "text": name, "x": (left + right) / 2, "y": 1, "xref": "paper", "yref": "paper",
+                "yanchor": "bottom", "showarrow": False, "font": {"size": 11, "color": SOFT},
+            }
+        )  # fmt: skip
+    return {
+        "data": data,
+        "layout": layout(
+            margin={"l": 2, "r": 2, "t": 18, "b": 2}, annotations=titles, dragmode=False, **axes
+        ),
+    }
