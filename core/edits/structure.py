@@ -153,7 +153,7 @@ def _force(edit: Edit, context: Context) -> tuple[Plan, str]:
     engine = context.engine
     if not engine.family.latent:
         raise EditError(f"{engine.family.title} has no latent span to force.")
-    forced = engine._forced_start()
+    forced = engine.forced_start()
     live = engine.live(context.held)
     return Plan(fork=0, settle_from=live.hidden[0], forced=forced), "the start token is forced"
 

@@ -29,20 +29,15 @@ def branch_rows(
     engine: Engine,
     held: Held,
     plans: Sequence[Prepared],
+    on_end: Callable[[Row, Callable[[], RowCache]], None],
     cancel: Event | None,
     forced: dict[int, int],
-) -> tuple[list[Row], list[RowCache]]:
-    """Decode one row a plan; returns the finished rows and copies of their caches."""
+) -> list[Row]:
+    """Decode one row a plan to its end; ``on_end`` may copy their caches."""
     live = engine.live(held)
     base = live.cache
     rows = [fork_row(engine, held, live, prepared.plan, forced) for prepared in plans]
     outputs = _recompute_slots(engine, held, live, plans)
-    copies: dict[int, Callable[[], RowCache]] = {}
-
-    def on_end(row: Row, copy: Callable[[], RowCache]) -> None:
-        done = copy()
-        copies[id(row)] = lambda: done
-
     cache = spread(base, [prepared.plan.fork for prepared in plans])
     for b, (_, pairs) in enumerate(outputs):
         for place, layers in (*pairs.items(), *plans[b].plan.carried.items()):
@@ -63,7 +58,7 @@ def branch_rows(
         row.before = live.hidden[row.place - 1] if row.place else None
         loop.settle([row], hidden[None])
     loop.run(rows, cache, cancel)
-    return rows, [copies[id(row)]() for row in rows]
+    return rows
 
 
 def fork_row(engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[int, int]) -> Row:

@@ -23,11 +23,12 @@ from torch import Tensor
 from core.engine.banking import collect_bank
 from core.engine.branching import branch_rows
 from core.engine.cache import RowCache
+from core.engine.decoding import Copies, Job, LogitsProcessor, decode_all, decode_one, hold
 from core.engine.device import Choice
-from core.engine.handmade import HandMade, checked_vector, hand_made_record
 from core.engine.loading import Loaded
 from core.engine.loop import Loop, Step
-from core.engine.machine import TokenIds, opened
+from core.engine.machine import TokenIds
+from core.engine.options import settle_options
 from core.engine.passes import Passes
 from core.engine.pictures import Picture
 from core.engine.plan import Prepared as PreparedEdits
@@ -38,12 +39,9 @@ from core.engine.row import Row
 from core.engine.scoring import score_options
 from core.engine.store import Held, Live, Store
 from core.engine.tracing import Reader, make_trace
-from core.errors import BudgetError, InputError
+from core.errors import InputError
 from core.families import Family
 from core.records import Bank, Edit, Prompt, Settings, Timings, Trace
-
-LogitsProcessor = Callable[[Tensor, Tensor], Tensor]
-MOST_LATENTS = 4096
 
 
 class Editor(Protocol):
@@ -179,10 +177,8 @@ class Engine:
             max_new_tokens=max_new_tokens,
             **options,
         )
-        forced = self._forced_start() if force_latents else {}
-        yield from self._decode_one(
-            prepared.inputs, prepared.prompt, settings, forced, None, cancel, watch
-        )
+        job = self._job(prepared.inputs, settings, [prepared.prompt], cancel)
+        yield from decode_one(self, job, watch)
 
     def run_many(
         self,
@@ -201,12 +197,11 @@ class Engine:
         """
         if not questions:
             return []
-        settings = self.settings(budget=budget, **options)
-        forced = self._forced_start() if settings.force_latents else {}
+        settings = self.settings(budget, **options)
         prepared = [self.prompt(image, question, system) for image, question in questions]
         inputs = batched([p.inputs for p in prepared])
         prompts = [p.prompt for p in prepared]
-        return self.decode_rows(inputs, settings, forced, None, cancel, prompts)
+        return decode_all(self, self._job(inputs, settings, prompts, cancel))
 
     def decode(
         self,
@@ -236,9 +231,8 @@ class Engine:
         Returns:
             A trace for one row, a list of traces for several.
         """
-        settings = self.settings(budget=budget, max_new_tokens=max_new_tokens, **options)
-        forced = self._forced_start() if settings.force_latents else {}
-        traces = self.decode_rows(inputs, settings, forced, logits_processor, cancel)
+        settings = self.settings(budget, max_new_tokens=max_new_tokens, **options)
+        traces = decode_all(self, self._job(inputs, settings, (), cancel, logits_processor))
         if keep_logits:
             traces = [replace(t, logits=self.logits(t)) for t in traces]
         return traces[0] if len(traces) == 1 else traces
@@ -280,11 +274,11 @@ class Engine:
             held = self.hold(trace)
             plans = [self.editor(self, held, edits) for edits in edit_lists]
             started = time.perf_counter()
-            rows, caches = branch_rows(self, held, plans, cancel, dict(forced or {}))
+            copies = Copies(len(plans) <= 16 if keep is None else keep)
+            rows = branch_rows(self, held, plans, copies, cancel, dict(forced or {}))
             seconds = time.perf_counter() - started
-            keep = len(rows) <= 16 if keep is None else keep
             out = []
-            for row, cache, plan, edits in zip(rows, caches, plans, edit_lists, strict=True):
+            for row, plan, edits in zip(rows, plans, edit_lists, strict=True):
                 child = make_trace(
                     row,
                     self.reader,
@@ -296,7 +290,7 @@ class Engine:
                     edits=tuple(edits),
                     receipts=plan.receipts(row.hidden),
                 )
-                self._keep(child, row, cache, held.inputs, held.patches, live=keep)
+                hold(self, child, row, copies.of(row), held.inputs, held.patches)
                 out.append(child)
             return out
 
@@ -384,159 +378,7 @@ class Engine:
             BudgetError: a budget that makes no span.
             InputError: an option this family or program does not have.
         """
-        budget = self.budget if budget is None else budget
-        if self.family.latent and not 1 <= budget <= MOST_LATENTS:
-            raise BudgetError(
-                f"A span of {budget} latents cannot be decoded; ask for 1 to {MOST_LATENTS}, or "
-                "use the edit “forbid” to see the answer without imagining."
-            )
-        if options.get("strategy") is None and self.family.strategies:
-            options["strategy"] = self.family.strategies[0]
-        strategy = options.get("strategy")
-        if strategy is not None and strategy not in self.family.strategies:
-            raise InputError(f"Family {self.family.name} has no strategy “{strategy}”.")
-        if strategy == "latent" and self.loaded.latent_end is None:
-            raise InputError(
-                "Strategy “latent” needs the vector lvr_latent_end_emb, which this checkpoint "
-                "does not have; use strategy “steps”."
-            )
-        if options.get("criterion", "mse") not in ("mse", "mae", "cosine"):
-            raise InputError("The criterion must be mse, mae or cosine.")
-        try:
-            settings = Settings(
-                budget=budget if self.family.latent else None,
-                dtype=self.choice.dtype_name,
-                attention=self.attention,
-                device=self.choice.device,
-                **options,
-            )
-        except TypeError as error:
-            raise InputError(f"That setting does not exist ({error}).") from error
-        if settings.max_new_tokens < 1:
-            raise InputError("max_new_tokens must be at least 1.")
-        if settings.temperature < 0 or not 0 < settings.top_p <= 1 or settings.top_k < 0:
-            raise InputError("temperature and top_k must be 0 or more, top_p in (0, 1].")
-        if settings.force_latents and not self.family.latent:
-            raise InputError(f"{self.family.title} has no latent span to force.")
-        return settings
-
-    def decode_rows(
-        self,
-        inputs: Mapping[str, Any],
-        settings: Settings,
-        forced: Mapping[int, int],
-        processor: LogitsProcessor | None,
-        cancel: Event | None,
-        prompts: Sequence[Prompt] | None = None,
-    ) -> list[Trace]:
-        """Decode a batch of prompts to its end; :meth:`decode` for the arguments."""
-        count = int(torch.as_tensor(inputs["input_ids"]).shape[0])
-        if count == 1:
-            prompt = prompts[0] if prompts else None
-            stream = self._decode_one(inputs, prompt, settings, forced, processor, cancel, False)
-            return [step.trace for step in stream if step.trace is not None]
-        with self.lock:
-            rows, loop, cache, copies, start = self._open(inputs, settings, forced, processor)
-            prompt_seconds = time.perf_counter() - start
-            loop.run(rows, cache[0], cancel)
-            seconds = time.perf_counter() - start - prompt_seconds
-            return [
-                self._finish(
-                    row,
-                    copies[id(row)](),
-                    _row_inputs(inputs, b, self.passes.merge, self.passes.config.image_token_id),
-                    prompts[b] if prompts else None,
-                    cache[1][b],
-                    cache[2][b],
-                    Timings(prompt_seconds / count, seconds / count, len(row.tokens)),
-                    forced,
-                )
-                for b, row in enumerate(rows)
-            ]
-
-    def _decode_one(
-        self,
-        inputs: Mapping[str, Any],
-        prompt: Prompt | None,
-        settings: Settings,
-        forced: Mapping[int, int],
-        processor: LogitsProcessor | None,
-        cancel: Event | None,
-        watch: bool,
-    ) -> Generator[Step, Tensor | None, None]:
-        with self.lock:
-            rows, loop, cache, copies, start = self._open(inputs, settings, forced, processor)
-        prompt_seconds = time.perf_counter() - start
-        row = rows[0]
-        steps = loop.steps(rows, cache[0], cancel, watch=watch)
-        sent: Tensor | None = None
-        by_hand: list[HandMade] = []
-        try:
-            while True:
-                # the lock is held for one step at a time, so that runs may interleave
-                with self.lock:
-                    _, step = steps.send(sent) if sent is not None else next(steps)
-                sent = yield replace(step, piece=self.reader.piece(step.token_id))
-                if sent is not None and step.latent is not None:
-                    sent = checked_vector(sent, self.passes.width)
-                    by_hand.append(HandMade(step.span, step.step, step.latent, sent))
-        except StopIteration:
-            pass
-        seconds = time.perf_counter() - start - prompt_seconds
-        trace = self._finish(
-            row,
-            copies[id(row)](),
-            dict(inputs),
-            prompt,
-            cache[1][0],
-            cache[2][0],
-            Timings(prompt_seconds, seconds, len(row.tokens)),
-            forced,
-            by_hand,
-        )
-        last = len(row.tokens) - 1
-        token = row.tokens[last]
-        yield Step(last, token, self.reader.piece(token), trace=trace)
-
-    def _open(
-        self,
-        inputs: Mapping[str, Any],
-        settings: Settings,
-        forced: Mapping[int, int],
-        processor: LogitsProcessor | None,
-    ) -> tuple[list[Row], Loop, tuple[Any, Any, Any], dict[int, Callable[[], RowCache]], float]:
-        """Run the prompt pass and choose every row's first token."""
-        start = time.perf_counter()
-        done = self.passes.prefill(inputs)
-        ids = torch.as_tensor(inputs["input_ids"])
-        mask = inputs.get("attention_mask")
-        mask = torch.ones_like(ids) if mask is None else torch.as_tensor(mask)
-        budget = settings.budget or 0
-        rows = []
-        for b in range(ids.shape[0]):
-            padded = ids[b].tolist()
-            state = opened(self.family, budget)
-            row = Row(
-                self.family,
-                self.ids,
-                settings,
-                state,
-                [t for t, seen in zip(padded, mask[b].tolist(), strict=True) if seen],
-                padded,
-                done.next_position[b],
-                forced=dict(forced),
-                usual_budget=state.budget,
-            )
-            rows.append(row)
-        copies: dict[int, Callable[[], RowCache]] = {}
-
-        def on_end(row: Row, copy: Callable[[], RowCache]) -> None:
-            held = copy()
-            copies[id(row)] = lambda: held
-
-        loop = self.loop(processor, on_end)
-        loop.settle(rows, done.hidden)
-        return rows, loop, (done.cache, done.patches, done.grids), copies, start
+        return settle_options(self, budget, options)
 
     def loop(
         self,
@@ -546,83 +388,19 @@ class Engine:
         """The decode loop over this model."""
         return Loop(self.passes, self.loaded.head, self.loaded.latent_end, processor, on_end)
 
-    def _finish(
-        self,
-        row: Row,
-        cache: RowCache,
-        inputs: dict[str, Any],
-        prompt: Prompt | None,
-        patches: Tensor | None,
-        grid: tuple[int, int],
-        timings: Timings,
-        forced: Mapping[int, int],
-        by_hand: Sequence[HandMade] = (),
-    ) -> Trace:
-        prompt = prompt or Prompt(grid=grid, input_ids=tuple(row.prompt_ids))
-        edits, receipts = hand_made_record(by_hand)
-        trace = make_trace(
-            row,
-            self.reader,
-            prompt,
-            self.name,
-            self.loaded.revision,
-            timings,
-            edits=edits,
-            receipts=receipts,
-        )
-        self._keep(trace, row, cache, inputs, patches, forced=forced)
-        return trace
-
-    def _keep(
-        self,
-        trace: Trace,
-        row: Row,
-        cache: RowCache,
-        inputs: dict[str, Any],
-        patches: Tensor | None,
-        forced: Mapping[int, int] | None = None,
-        live: bool = True,
-    ) -> None:
-        part = Live(cache, list(row.hidden), list(row.states), dict(row.vectors))
-        self.store.put(
-            Held(
-                trace,
-                inputs,
-                row.first_position,
-                row.padded_ids,
-                patches,
-                dict(forced or {}),
-                part if live else None,
-            )
-        )
-
-    def _forced_start(self) -> dict[int, int]:
+    def forced_start(self) -> dict[int, int]:
         """Places and ids that make the model begin with its start token."""
         before = self.family.prompt.before_start
         lead = self.reader.encode(before) if before and self.reader.tokenizer else []
         return dict(enumerate([*lead, self.ids.start]))
 
-
-def _row_inputs(inputs: Mapping[str, Any], b: int, merge: int, image_token: int) -> dict[str, Any]:
-    """One row of a batch as a batch of its own, padding removed."""
-    ids = torch.as_tensor(inputs["input_ids"])
-    mask = inputs.get("attention_mask")
-    seen = (torch.ones_like(ids) if mask is None else torch.as_tensor(mask)).bool()
-    out: dict[str, Any] = {"input_ids": ids[b, seen[b]][None]}
-    if inputs.get("image_grid_thw") is None:
-        return out
-    grid = torch.as_tensor(inputs["image_grid_thw"])
-    pixels = torch.as_tensor(inputs["pixel_values"])
-    tokens = (ids == image_token) & seen
-    merged = (grid.prod(-1) // merge**2).tolist()
-    picture, patch = 0, 0
-    for row in range(b + 1):
-        need = int(tokens[row].sum())
-        first_picture, first_patch = picture, patch
-        while need > 0 and picture < len(merged):
-            need -= merged[picture]
-            patch += int(grid[picture].prod())
-            picture += 1
-    out["image_grid_thw"] = grid[first_picture:picture]
-    out["pixel_values"] = pixels[first_patch:patch]
-    return out
+    def _job(
+        self,
+        inputs: Mapping[str, Any],
+        settings: Settings,
+        prompts: Sequence[Prompt],
+        cancel: Event | None,
+        processor: LogitsProcessor | None = None,
+    ) -> Job:
+        forced = self.forced_start() if settings.force_latents else {}
+        return Job(inputs, settings, prompts, forced, processor, cancel)

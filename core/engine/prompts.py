@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -14,6 +14,9 @@ from core.errors import CheckpointError, QuestionError
 from core.families import Family
 from core.records import Prompt
 from core.records.picture import fingerprint
+
+if TYPE_CHECKING:
+    from core.engine.passes import Passes
 
 MOST_CHARACTERS = 20_000
 PLACEHOLDER = "<image>"
@@ -119,6 +122,32 @@ def batched(inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         parts = [i[name] for i in inputs if name in i]
         if parts:
             out[name] = torch.cat(parts)
+    return out
+
+
+def unbatched(inputs: Mapping[str, Any], row: int, passes: Passes) -> dict[str, Any]:
+    """One row of a batch as a batch of its own, padding removed."""
+    import torch
+
+    ids = torch.as_tensor(inputs["input_ids"])
+    mask = inputs.get("attention_mask")
+    seen = (torch.ones_like(ids) if mask is None else torch.as_tensor(mask)).bool()
+    out: dict[str, Any] = {"input_ids": ids[row, seen[row]][None]}
+    if inputs.get("image_grid_thw") is None:
+        return out
+    grid = torch.as_tensor(inputs["image_grid_thw"])
+    merged = (grid.prod(-1) // passes.merge**2).tolist()
+    tokens = ((ids == passes.config.image_token_id) & seen).sum(-1).tolist()
+    picture = 0
+    for need in tokens[: row + 1]:
+        first = picture
+        while need > 0 and picture < len(merged):
+            need -= merged[picture]
+            picture += 1
+    patches = grid.prod(-1)
+    start, stop = int(patches[:first].sum()), int(patches[:picture].sum())
+    out["image_grid_thw"] = grid[first:picture]
+    out["pixel_values"] = torch.as_tensor(inputs["pixel_values"])[start:stop]
     return out
 
 

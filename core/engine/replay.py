@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from torch import Tensor
 
+from core.engine.decoding import Job, decode_one
 from core.engine.prompts import Prepared
 from core.engine.store import Held
 from core.errors import InputError
@@ -47,9 +48,8 @@ def _rerun(engine: Engine, held: Held, trace: Trace) -> Trace:
         assert edit.steps is not None
         sent[edit.span, edit.steps[0]] = edit.values
     forced = dict(enumerate(trace.sampled_ids))
-    stream = engine._decode_one(
-        held.inputs, trace.prompt, trace.settings, forced, None, None, watch=bool(sent)
-    )
+    job = Job(held.inputs, trace.settings, [trace.prompt], forced)
+    stream = decode_one(engine, job, watch=bool(sent))
     answer: Tensor | None = None
     try:
         while True:

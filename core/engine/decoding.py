@@ -1,0 +1,186 @@
+"""Carrying a prompt from its tensors to a finished trace: open the batch, loop, record.
+
+Between the loop (which knows rows) and the engine (which knows questions): the prompt pass,
+one row per prompt, the copies of finished rows' caches, the traces.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from core.engine.cache import RowCache
+from core.engine.handmade import HandMade, checked_vector, hand_made_record
+from core.engine.loop import Loop, Step
+from core.engine.machine import opened
+from core.engine.passes import Prefilled
+from core.engine.prompts import unbatched
+from core.engine.row import Row
+from core.engine.store import Held, Live
+from core.engine.tracing import make_trace
+from core.records import Prompt, Settings, Timings, Trace
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+LogitsProcessor = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be decoded.
+
+    Attributes:
+        inputs: prompt tensors of one or more rows, padded on the left.
+        settings: the same for all rows.
+        prompts: the records of the prompts, or () when tensors were given.
+        forced: place → id the sampler is made to draw.
+        processor: transformers' logits processors, or None.
+        cancel: stops within one step when set.
+    """
+
+    inputs: Mapping[str, Any]
+    settings: Settings
+    prompts: Sequence[Prompt] = ()
+    forced: Mapping[int, int] = field(default_factory=dict)
+    processor: LogitsProcessor | None = None
+    cancel: Event | None = None
+
+
+class Copies:
+    """Collects the caches of rows as they end; pass it as a loop's ``on_end``."""
+
+    def __init__(self, keep: bool = True) -> None:
+        self._found: dict[int, RowCache] = {}
+        self._keep = keep
+
+    def __call__(self, row: Row, copy: Callable[[], RowCache]) -> None:
+        """Take a copy of an ended row's cache."""
+        if self._keep:
+            self._found[id(row)] = copy()
+
+    def of(self, row: Row) -> RowCache | None:
+        """The copy of a row's cache, None when copies are not kept."""
+        return self._found.get(id(row))
+
+
+@dataclass(eq=False)
+class _Batch:
+    rows: list[Row]
+    loop: Loop
+    done: Prefilled
+    copies: Copies
+    started: float
+    opened: float
+
+
+def decode_all(engine: Engine, job: Job) -> list[Trace]:
+    """Every row of a job decoded to its end."""
+    if int(torch.as_tensor(job.inputs["input_ids"]).shape[0]) == 1:
+        return [step.trace for step in decode_one(engine, job, watch=False) if step.trace]
+    with engine.lock:
+        batch = _open(engine, job)
+        batch.loop.run(batch.rows, batch.done.cache, job.cancel)
+        return [_finish(engine, job, batch, index) for index in range(len(batch.rows))]
+
+
+def decode_one(engine: Engine, job: Job, watch: bool) -> Generator[Step, Tensor | None, None]:
+    """One row as a stream of steps; the last one carries the trace."""
+    with engine.lock:
+        batch = _open(engine, job)
+    steps = batch.loop.steps(batch.rows, batch.done.cache, job.cancel, watch=watch)
+    sent: Tensor | None = None
+    by_hand: list[HandMade] = []
+    while True:
+        # the lock is held for one step at a time, so that runs may interleave
+        with engine.lock:
+            try:
+                _, step = next(steps) if sent is None else steps.send(sent)
+            except StopIteration:
+                break
+        sent = yield replace(step, piece=engine.reader.piece(step.token_id))
+        if sent is not None and step.latent is not None:
+            sent = checked_vector(sent, engine.passes.width)
+            by_hand.append(HandMade(step.span, step.step, step.latent, sent))
+    trace = _finish(engine, job, batch, 0, by_hand)
+    last = len(trace.token_ids) - 1
+    yield Step(last, trace.token_ids[last], trace.pieces[last], trace=trace)
+
+
+def _open(engine: Engine, job: Job) -> _Batch:
+    """Run the prompt pass and choose every row's first token."""
+    started = time.perf_counter()
+    done = engine.passes.prefill(job.inputs)
+    ids = torch.as_tensor(job.inputs["input_ids"])
+    mask = job.inputs.get("attention_mask")
+    mask = torch.ones_like(ids) if mask is None else torch.as_tensor(mask)
+    state = opened(engine.family, job.settings.budget or 0)
+    rows = [
+        Row(
+            engine.family,
+            engine.ids,
+            job.settings,
+            state,
+            ids[b][mask[b].bool()].tolist(),
+            ids[b].tolist(),
+            done.next_position[b],
+            forced=dict(job.forced),
+            usual_budget=state.budget,
+        )
+        for b in range(ids.shape[0])
+    ]
+    copies = Copies()
+    loop = engine.loop(job.processor, copies)
+    loop.settle(rows, done.hidden)
+    return _Batch(rows, loop, done, copies, started, time.perf_counter())
+
+
+def _finish(
+    engine: Engine, job: Job, batch: _Batch, index: int, by_hand: Sequence[HandMade] = ()
+) -> Trace:
+    """Record a finished row and hold it."""
+    row, done, count = batch.rows[index], batch.done, len(batch.rows)
+    prompt = Prompt(grid=done.grids[index], input_ids=tuple(row.prompt_ids))
+    edits, receipts = hand_made_record(by_hand)
+    trace = make_trace(
+        row,
+        engine.reader,
+        job.prompts[index] if job.prompts else prompt,
+        engine.name,
+        engine.loaded.revision,
+        Timings(
+            (batch.opened - batch.started) / count,
+            (time.perf_counter() - batch.opened) / count,
+            len(row.tokens),
+        ),
+        edits=edits,
+        receipts=receipts,
+    )
+    inputs = dict(job.inputs) if count == 1 else unbatched(job.inputs, index, engine.passes)
+    hold(engine, trace, row, batch.copies.of(row), inputs, done.patches[index], job.forced)
+    return trace
+
+
+def hold(
+    engine: Engine,
+    trace: Trace,
+    row: Row,
+    cache: RowCache | None,
+    inputs: dict[str, Any],
+    patches: Tensor | None,
+    forced: Mapping[int, int] | None = None,
+) -> None:
+    """Keep a run in the engine's store; without its cache it is replayed when needed."""
+    live = None
+    if cache is not None:
+        live = Live(cache, list(row.hidden), list(row.states), dict(row.vectors))
+    held = Held(
+        trace, inputs, row.first_position, row.padded_ids, patches, dict(forced or {}), live
+    )
+    engine.store.put(held)
