@@ -402,5 +402,6 @@ class Engine:
         cancel: Event | None,
         processor: LogitsProcessor | None = None,
     ) -> Job:
-        forced = self.forced_start() if settings.force_latents else {}
+        begins = self.family.force_first and not settings.forbid_latents
+        forced = self.forced_start() if begins or settings.force_latents else {}
         return Job(inputs, settings, prompts, forced, processor, cancel)

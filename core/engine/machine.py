@@ -124,8 +124,9 @@ def _start_slot_embedded(
     ends, exit_ = state.ends, state.exit
     starting = sampled == ids.start
     if starting:
-        # a start token inside a span is embedded and leaves the count alone, as published
+        # a start token inside a span is embedded; only ILVR begins the count anew there
         active = True
+        count = 0 if family.count_scope == "start" else count
         closed = closed and whole_run
     elif sampled == ids.end and not (active and not closed and count < state.floor):
         ends += 1
@@ -181,22 +182,23 @@ def _opened_by_consumed(
     active, count = state.active, state.count
     repeats, last = state.repeats, state.last
     if not active and consumed == ids.start:
-        active, count, repeats, last = True, 0, 0, -1
+        # the published repeat check looks at recorded tokens, the start token among them
+        active, count, repeats, last = True, 0, 1, ids.start
     if not active:
         return replace(state, active=False), sampled
     repeats = repeats + 1 if sampled == last else 1
     last = sampled
     why = ""
-    if sampled == ids.end and count >= state.floor:
-        why = "end token"
-    elif count >= state.budget:
+    if count >= state.budget:
         why = "count"
+    elif sampled == ids.end and count >= state.floor:
+        why = "end token"
     elif "repeat" in family.exits and repeats >= 3 and count >= state.floor:
         why = "repeat"
     if why:
-        after = replace(
-            state, active=False, count=0, repeats=0, last=-1, queue=ids.after_exit, exit=why
-        )
+        # a predicted end leaves the next token to the model; a forced one does not
+        queue = () if why == "end token" else ids.after_exit
+        after = replace(state, active=False, count=0, repeats=0, last=-1, queue=queue, exit=why)
         return after, ids.end
     token = ids.pad if family.record == "pad" else sampled
     return replace(state, active=True, count=count + 1, repeats=repeats, last=last), token

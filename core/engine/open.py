@@ -122,7 +122,8 @@ def resolve(family: Family, processor: Processor | None, loaded: Loaded) -> Toke
             f"Token {outside[0]} has no row in the model's output layer; the tokenizer and the "
             "weights are not of the same checkpoint."
         )
-    return _token_ids(roles, markers, tuple(after), eos)
+    # the authors' evaluation forces the first token of it, the model writes the rest
+    return _token_ids(roles, markers, tuple(after[:1]), eos)
 
 
 def _token_ids(

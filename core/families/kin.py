@@ -12,7 +12,12 @@ SKILA = register(
         title="SkiLa",
         summary="After the sketch token hidden states are fed, at most twice the trained count.",
         vocabularies=(
-            Vocabulary(start="<|sketch_start|>", end="<|sketch_end|>", pad="<|skila|>"),
+            Vocabulary(
+                start="<|sketch_start|>",
+                end="<|sketch_end|>",
+                pad="<|skila|>",
+                config_keys={"start": "sketch_start_id", "end": "sketch_end_id", "pad": "skila_id"},
+            ),
         ),
         trigger="consumed",
         start_slot="embed",
@@ -34,12 +39,13 @@ ILVR = register(
     Family(
         name="ilvr",
         title="ILVR",
-        summary="Mirage's loop with flags cleared per span and K from the checkpoint.",
+        summary="Mirage's loop with flags cleared at each start token and K from the checkpoint.",
         vocabularies=(mirage.VOCABULARY,),
         trigger="sampled",
         start_slot="embed",
         budget=8,
         budget_key="latent_size",
+        count_scope="start",
         record="pad",
         exits=("count", "end token"),
         emit="forced",
@@ -49,7 +55,7 @@ ILVR = register(
         only_by_name=True,
         checkpoints=("shuai22/comt_ckpt",),
         needs="Shares Mirage's tokens: name the family when loading it.",
-        source="ILVR, generation/utils.py, lines 3296 and 3380-3407",
+        source="ILVR, transformers/src/transformers/generation/utils.py, method _sample",
     )
 )
 
@@ -58,7 +64,13 @@ LASER = register(
         name="laser",
         title="Laser",
         summary="Starts in a span; leaves it by end token, 16 steps or three equal samples.",
-        vocabularies=(Vocabulary(start="<|laser_start|>", end="<|laser_end|>"),),
+        vocabularies=(
+            Vocabulary(
+                start="<|laser_start|>",
+                end="<|laser_end|>",
+                config_keys={"start": "laser_start_id", "end": "laser_end_id"},
+            ),
+        ),
         trigger="consumed",
         start_slot="embed",
         budget=16,
@@ -66,12 +78,14 @@ LASER = register(
         exits=("count", "end token", "repeat"),
         emit="forced",
         eos_inside="ignore",
+        obeys_length=False,
         force_first=True,
         after_exit="<answer>",
         prompt=PromptStyle(),
         answer_format="tag",
         checkpoints=("wybb/laser-7b",),
-        needs="The start token is forced as the first thing said, and <answer> after the span.",
+        needs="The start token is forced as the first thing said; after a span that had to be "
+        "stopped, “<”, the first token of <answer>.",
         source="Laser, src/model/qwen_laser_model.py, lines 469-700",
     )
 )

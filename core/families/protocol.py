@@ -84,8 +84,9 @@ class Family:
         budget: latents a span is given when nobody says otherwise.
         budget_key: config.json key that holds a checkpoint's own budget.
         budget_factor: the published loop allows this many times the configured number.
-        count_scope: ``"span"``: every span counts afresh; ``"run"``: Mirage's published
-            flags, set once and never cleared (its second span is not counted).
+        count_scope: ``"span"``: every span counts afresh; ``"start"``: every start token
+            does, also one inside a span; ``"run"``: Mirage's published flags, set once and
+            never cleared (its second span is not counted).
         record: what is recorded in a latent slot, the pad or whatever was sampled.
         exits: what can end a span.
         emit: the token behind a counted-out span is forced to be the end token, or is
@@ -96,7 +97,8 @@ class Family:
         strategies: what ``strategy=`` may be; the first is the default.
         head: a projection the checkpoint may bring (``lvr_head.*``) applies to latents.
         force_first: the published loop forces the start token as the first thing said.
-        after_exit: text forced behind the end token.
+        after_exit: text whose first token is forced behind an end token that was itself
+            forced (by count or repeat).
         prompt: how the question is worded.
         answer_format: which parser reads the answer.
         answer_opening: text right before the answer, appended when options are scored on a
@@ -119,7 +121,7 @@ class Family:
     budget: int = 0
     budget_key: str | None = None
     budget_factor: int = 1
-    count_scope: Literal["span", "run"] = "span"
+    count_scope: Literal["span", "start", "run"] = "span"
     record: Literal["pad", "sampled"] = "pad"
     exits: tuple[Exit, ...] = ()
     emit: Literal["forced", "predicted"] = "forced"
