@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from core.edits import slot, structure
+from core.edits import edge, slot, structure
 from core.edits.context import Context
 from core.edits.kinds import Change, get
 from core.engine import Engine
@@ -42,6 +42,8 @@ def prepare(engine: Engine, held: Held, edits: Sequence[Edit]) -> Prepared:
             raise EditError(f"“{other.title}” stands alone; apply other edits to its branch.")
         if kinds[0].locus == "slot":
             return slot.prepare(edits[0], context)
+        if kinds[0].locus == "edge":
+            return edge.prepare(edits[0], context)
         return _structural(edits[0], context)
     modes = {edit.mode for edit in edits}
     if len(modes) > 1:

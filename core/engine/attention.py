@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from core.engine.cache import BranchCache
+from core.engine.knockout import hidden_edges
 
 PREFIX = "zscope|"
 
@@ -59,6 +60,10 @@ def shared_prompt(query: Tensor, cache: BranchCache, layer: int, scaling: float)
     if mask is not None:
         # queries are ordered group-major: repeat the (q, used) mask once a group
         at_own = at_own.masked_fill(~mask.repeat(1, 1, group, 1), float("-inf"))
+    edges = hidden_edges(cache, layer, fresh, query.device)
+    if edges is not None:
+        at_prompt = at_prompt.masked_fill(edges[0].repeat(1, 1, group, 1), float("-inf"))
+        at_own = at_own.masked_fill(edges[1].repeat(1, 1, group, 1), float("-inf"))
     weights = torch.softmax(torch.cat([at_prompt, at_own], -1).float(), -1).to(query.dtype)
     on_prompt, on_own = weights.split([at_prompt.shape[-1], used], dim=-1)
     if shared:
@@ -110,7 +115,8 @@ def _whole(
     for prompt, own in zip(cache.prompt[layer], cache.own[layer], strict=True):
         parts.append(torch.cat([prompt.expand(rows, -1, -1, -1), own[:, :, :used]], dim=2))
     own_mask = cache.own_mask(fresh, like.device)
-    if own_mask is None and cache.prompt_mask is None:
+    edges = hidden_edges(cache, layer, fresh, like.device)
+    if own_mask is None and cache.prompt_mask is None and edges is None:
         return parts[0], parts[1], None
     length = cache.prompt[layer][0].shape[2]
     if own_mask is None:
@@ -119,6 +125,8 @@ def _whole(
     if cache.prompt_mask is not None:
         seen = cache.prompt_mask[:, None, None, :].expand(-1, 1, fresh, -1)
     seen = torch.cat([seen, own_mask], dim=-1)
+    if edges is not None:
+        seen = seen & ~torch.cat(edges, dim=-1)
     least = torch.finfo(like.dtype).min
     mask = torch.zeros(seen.shape, dtype=like.dtype, device=like.device).masked_fill(~seen, least)
     return parts[0], parts[1], mask

@@ -44,6 +44,7 @@ def branch_rows(
             for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
                 own_k[b, :, place] = new_k
                 own_v[b, :, place] = new_v
+    cache.cuts = [(*base.cuts, *prepared.plan.cuts) for prepared in plans]
     loop = engine.loop(on_end=on_end)
     settling = []
     for b, (row, prepared) in enumerate(zip(rows, plans, strict=True)):

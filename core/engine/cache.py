@@ -17,15 +17,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.engine.knockout import Cut
+
 Pairs = list[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
 class RowCache:
-    """The cache of one finished row: prompt (1, H, P, d) and own (1, H, n, d) pairs a layer."""
+    """The cache of one finished row: prompt (1, H, P, d) and own (1, H, n, d) pairs a layer,
+    and the edges that were cut while it was made."""
 
     prompt: Pairs
     own: Pairs
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def length(self) -> int:
@@ -53,6 +57,7 @@ class BranchCache:
         self.prompt_mask: Tensor | None = None  # (R, P) bool, None when nothing is padded
         self.own: Pairs = []
         self.lengths: list[int] = [0] * rows
+        self.cuts: list[tuple[Cut, ...]] = [()] * rows
         self.decoding = False
         self._layers = layers
         self._capacity = 0
@@ -144,6 +149,7 @@ class BranchCache:
             if self.prompt_mask is not None:
                 self.prompt_mask = self.prompt_mask.index_select(0, index)
         self.lengths = [self.lengths[r] for r in rows]
+        self.cuts = [self.cuts[r] for r in rows]
         self.rows = len(self.lengths)
 
     def row(self, index: int) -> RowCache:
@@ -154,12 +160,12 @@ class BranchCache:
             for k, v in self.own
         ]
         if self.prompt[0][0].shape[0] == 1:
-            return RowCache(self.prompt, own)
+            return RowCache(self.prompt, own, self.cuts[index])
         prompt = [(k[index : index + 1], v[index : index + 1]) for k, v in self.prompt]
         if self.prompt_mask is not None:
             seen = self.prompt_mask[index]
             prompt = [(k[:, :, seen], v[:, :, seen]) for k, v in prompt]
-        return RowCache([(k.clone(), v.clone()) for k, v in prompt], own)
+        return RowCache([(k.clone(), v.clone()) for k, v in prompt], own, self.cuts[index])
 
     def _reserve(self, slots: int, like: Tensor) -> None:
         if slots <= self._capacity and self.own:
@@ -176,20 +182,21 @@ class BranchCache:
         self.own, self._capacity = grown, capacity
 
 
-def spread(base: RowCache, cuts: Sequence[int]) -> BranchCache:
-    """A batch whose row b continues ``base`` behind its first ``cuts[b]`` own slots.
+def spread(base: RowCache, lengths: Sequence[int]) -> BranchCache:
+    """A batch whose row b continues ``base`` behind its first ``lengths[b]`` own slots.
 
     The prompt is shared, not copied; ``base`` is not touched by what the batch does.
     """
-    cache = BranchCache(len(base.prompt), len(cuts))
+    cache = BranchCache(len(base.prompt), len(lengths))
     cache.prompt = base.prompt
     cache.decoding = True
-    longest = max(cuts)
-    like = base.prompt[0][0].expand(len(cuts), -1, -1, -1)
+    longest = max(lengths)
+    like = base.prompt[0][0].expand(len(lengths), -1, -1, -1)
     cache._reserve(longest + 1, like)
     if base.own:
         for (keys, values), (old_keys, old_values) in zip(cache.own, base.own, strict=True):
             keys[:, :, :longest] = old_keys[:, :, :longest]
             values[:, :, :longest] = old_values[:, :, :longest]
-    cache.lengths = list(cuts)
+    cache.lengths = list(lengths)
+    cache.cuts = [base.cuts] * len(lengths)
     return cache

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from core.engine.knockout import Cut
 from core.engine.machine import RowState
 from core.records import Receipt
 
@@ -54,6 +55,7 @@ class Plan:
             computed anew, each against the parent's cache (``cached`` mode).
         carried: place → keys and values (H, d) a layer that are put into own slots before
             the fork as they are (slot edits).
+        cuts: edges knocked out from the fork on, beside the parent's.
     """
 
     fork: int
@@ -66,6 +68,7 @@ class Plan:
     floor: int | None = None
     slots: Mapping[int, Tensor] = field(default_factory=dict)
     carried: Mapping[int, Layers] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

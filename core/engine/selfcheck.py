@@ -78,6 +78,7 @@ def recompute_difference(engine: Engine, trace: Trace) -> float:
     live = engine.live(engine.hold(trace))
     held = engine.store.get(trace)
     done = engine.passes.prefill(held.inputs)
+    done.cache.cuts = [live.cache.cuts]
     fed = len(trace.token_ids) - 1
     if fed < 1:
         return 0.0

@@ -44,6 +44,8 @@ class Edit:
         text: replacement for the imagined text of a model that imagines in words.
         layers: (first, stop) layer window of a slot edit; None means all layers.
         part: what a slot edit moves: ``"both"``, ``"keys"`` or ``"values"``.
+        source, target: who no longer looks (``"answer"`` or ``"latents"``) at whom
+            (``"latents"``, ``"image"`` or ``"question"``) in a knockout.
         values: float32 (D,) or (n, D), vectors to put in by hand.
         donor: float32 (K, D), latents of another run. A :class:`Trace` may be given; its
             latents are taken and its id kept in ``donor_id``.
@@ -66,6 +68,8 @@ class Edit:
     text: str | None = None
     layers: Sequence[int] | None = None
     part: str = "both"
+    source: str | None = None
+    target: str | None = None
     values: Tensor | Sequence[Any] | None = None
     donor: Tensor | Trace | None = None
     donor_id: str | None = None

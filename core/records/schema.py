@@ -113,6 +113,8 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
             "text": maybe(words),
             "layers": maybe(size),
             "part": choice(*PARTS),
+            "source": maybe(label),
+            "target": maybe(label),
             "values": maybe(vectors),
             "donor": maybe(vectors),
             "donor_id": maybe(identity),

@@ -92,6 +92,7 @@ def family(picture: Image.Image) -> tuple[Trace, Trace]:
         Edit("image patch", patch=(0, 1)),
         Edit("words", text="a cup\non a table"),
         Edit("slot", donor=parent, layers=(1, 3), part="keys"),
+        Edit("knockout", source="answer", target="latents"),
     )
     doses = (
         Dose(0, 1.0, 0.5, 1.25, 99.5, 0.01),

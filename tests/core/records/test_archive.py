@@ -76,6 +76,8 @@ EDITS = st.builds(
     donor_id=st.none() | IDS,
     layers=st.none() | st.tuples(COUNT, COUNT),
     part=st.sampled_from(PARTS),
+    source=st.none() | NAMES,
+    target=st.none() | NAMES,
 )
 
 
