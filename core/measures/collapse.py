@@ -1,0 +1,74 @@
+"""Collapse: how soon the latents of different items, or of one run, become the same vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.measures.similarity import paired_cosine
+
+
+@dataclass(frozen=True, eq=False)
+class Collapse:
+    """Similarity over the pairs of items, one number per step, float32 (K,) each.
+
+    Attributes:
+        mean: over all pairs of different items.
+        low, high: 10th and 90th percentile of the pairs.
+        pairs: how many pairs there are at the step.
+    """
+
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+    pairs: Tensor
+
+
+def collapse_curve(grid: Tensor) -> Collapse:
+    """The curve of a grid of similarities.
+
+    Args:
+        grid: (K, N, N) of :func:`core.measures.similarity.across_runs`, any kind.
+
+    Returns:
+        NaN at steps that fewer than two items have.
+    """
+    steps, items = grid.shape[0], grid.shape[-1]
+    above = torch.triu_indices(items, items, 1)
+    pairs = grid[:, above[0], above[1]]  # (K, N·(N−1)/2)
+    counts = (~pairs.isnan()).sum(-1)
+    if not pairs.numel():
+        gap = torch.full((steps,), float("nan"))
+        return Collapse(gap, gap.clone(), gap.clone(), counts)
+    low = torch.nanquantile(pairs, 0.1, dim=-1)
+    high = torch.nanquantile(pairs, 0.9, dim=-1)
+    return Collapse(torch.nanmean(pairs, dim=-1), low, high, counts)
+
+
+def successive(latents: Tensor) -> Tensor:
+    """cos(z_k, z_{k+1}) along one run (K, D): float32 (K − 1,).
+
+    Asked of the hidden states at a run's own words it is the reference line: words stay
+    different from each other where collapsed latents do not.
+    """
+    if len(latents) < 2:
+        return torch.zeros(0)
+    return paired_cosine(latents[:-1], latents[1:])
+
+
+def collapsed_from(curve: Tensor, threshold: float) -> int | None:
+    """First step from which ``curve`` stays at or above ``threshold``, or None.
+
+    Steps that are NaN are passed over; a curve of nothing else never collapses.
+    """
+    found = None
+    for step, value in enumerate(curve.tolist()):
+        if value != value:
+            continue
+        if value < threshold:
+            found = None
+        elif found is None:
+            found = step
+    return found
