@@ -68,6 +68,18 @@ class Context:
             )
         return steps
 
+    def layers(self, edit: Edit) -> tuple[int, int]:
+        """The (first, stop) layer window of an edit; all layers where it names none.
+
+        Raises:
+            EditError: the window is empty or reaches outside the model.
+        """
+        count = self.engine.passes.layers
+        window = (0, count) if edit.layers is None else tuple(edit.layers)
+        if len(window) != 2 or not 0 <= window[0] < window[1] <= count:
+            raise EditError(f"The layer window must be (first, stop) within 0 to {count}.")
+        return int(window[0]), int(window[1])
+
     def bank(self, edit: Edit) -> Bank:
         """The bank of clean latents.
 

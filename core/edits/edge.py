@@ -47,7 +47,7 @@ def prepare(edit: Edit, context: Context) -> Prepared:
     live = context.engine.live(context.held)
     if stop >= len(live.hidden):
         raise EditError("This run ended inside the span, so no answer looks back at it.")
-    layers = _window(edit, context.engine.passes.layers)
+    layers = context.layers(edit)
     fork, queries = (stop, (stop, -1)) if source == "answer" else (start, (start, stop))
     cut = Cut(
         queries,
@@ -66,13 +66,6 @@ def _imagination(edit: Edit, context: Context) -> tuple[int, int]:
         return context.trace.imagined
     span = context.span(edit)
     return span.start, span.stop
-
-
-def _window(edit: Edit, layers: int) -> tuple[int, int]:
-    first, stop = (0, layers) if edit.layers is None else tuple(edit.layers)[:2]
-    if not 0 <= first < stop <= layers:
-        raise EditError(f"The layer window must be (first, stop) within 0 to {layers}.")
-    return int(first), int(stop)
 
 
 def _prompt(target: str, context: Context) -> Tensor:

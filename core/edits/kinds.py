@@ -3,11 +3,10 @@
 A kind acts at a *locus*: ``content`` overwrites the vector that is fed back (what the
 published interventions do); ``slot`` moves the keys and values of latent positions, which is
 where a model may keep what its latents seem not to hold; ``edge`` cuts attention from or to
-the latents; ``presence`` changes whether and how
-many latents there are; ``gate`` forbids or forces the span; ``text`` rewrites the imagination
-of a model that imagines in words. Content edits leave the slots themselves in place: at every
-layer but the first a latent slot still attends to the picture, so a null at that locus alone
-does not show that latents are useless.
+the latents; ``presence`` changes whether and how many latents there are; ``gate`` forbids or
+forces the span; ``text`` rewrites the imagination of a model that imagines in words. Content
+edits leave the slots themselves in place: at every layer but the first a latent slot still
+attends to the picture, so a null at that locus alone does not show that latents are useless.
 """
 
 from __future__ import annotations

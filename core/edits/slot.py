@@ -50,7 +50,7 @@ def prepare(edit: Edit, context: Context) -> Prepared:
     live, other = engine.live(context.held), engine.live(donor)
     if span.stop >= len(live.hidden):
         raise EditError("This run ended inside the span, so no answer could see the edit.")
-    window = _window(edit, engine.passes.layers)
+    window = context.layers(edit)
     carried: dict[int, Layers] = {}
     moved: dict[int, tuple[Tensor, Tensor]] = {}
     for step in steps:
@@ -86,15 +86,6 @@ def _donor(edit: Edit, context: Context) -> Held:
     if edit.span >= len(held.trace.spans):
         raise EditError("The donor run has no such latent span.")
     return held
-
-
-def _window(edit: Edit, layers: int) -> tuple[int, int]:
-    if edit.layers is None:
-        return 0, layers
-    window = tuple(edit.layers)
-    if len(window) != 2 or not 0 <= window[0] < window[1] <= layers:
-        raise EditError(f"The layer window must be (first, stop) within 0 to {layers}.")
-    return int(window[0]), int(window[1])
 
 
 def _exchange(
