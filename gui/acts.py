@@ -1,29 +1,22 @@
 """What a person can do to their visit: run, edit, return, undo. No widget is known here.
 
 Acts change the :class:`~gui.visits.Visit` and raise an error whose message is one sentence.
-Those that take time are generators of :class:`~gui.screen.Screen`, drawn as they go.
+Asking the model, which is drawn as it goes, is :mod:`gui.asking`.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gui.comparison import is_special
 from gui.components.picture import data_uri
-from gui.components.strip import Slot, latent_slot, typical_norm
-from gui.screen import Screen, going
 from gui.wording import branch_title, emission_line
 
 if TYPE_CHECKING:
     from core.records import Edit, Trace
     from gui.visits import Visit
     from gui.workshop import Workshop
-
-PAUSE = 0.08  # seconds between two pictures of a run that is still going
 
 
 class GuiError(Exception):
@@ -34,23 +27,16 @@ def open_picture(visit: Visit, path: str, folder: str) -> None:
     """Take the uploaded picture at ``path``, which must lie in the upload ``folder``.
 
     Raises:
-        GuiError: when the file is not a picture this program can read.
+        GuiError: when the file lies elsewhere; core.errors.ImageError: when it is no picture.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from core.engine.pictures import read_picture
 
     place = Path(path).resolve()
     if not place.is_relative_to(Path(folder).resolve()):
         raise GuiError("That file was not uploaded here; choose the picture again.")
-    try:
-        with Image.open(place) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except Image.DecompressionBombError:
-        raise GuiError("That picture is too large; make it smaller than 80 megapixels.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        raise GuiError(
-            "That file is not a picture this program can read; use a PNG, JPEG, WebP or GIF file."
-        ) from None
+    image = read_picture(place.read_bytes())
     visit.image, visit.uri, visit.example = image, data_uri(image), None
+    visit.pending = None
 
 
 def open_example(visit: Visit, workshop: Workshop, index: int) -> None:
@@ -63,15 +49,26 @@ def open_example(visit: Visit, workshop: Workshop, index: int) -> None:
         raise GuiError(f"There are {len(workshop.items)} examples; choose one of them.")
     item = workshop.items[index]
     visit.image, visit.uri, visit.example = item.image, data_uri(item.image), index
+    visit.pending = None
     visit.asked, visit.options = str(item.question), tuple(str(o) for o in item.options)
     settle(visit, workshop, workshop.example(index))
 
 
 def settle(visit: Visit, workshop: Workshop, trace: Trace) -> None:
-    """A finished run becomes the baseline."""
+    """A finished run becomes the baseline.
+
+    A run whose latents a person replaced on the way stands beside the baseline instead, where
+    that answers the same question about the same picture.
+    """
+    base, latent = visit.baseline, workshop.engine.family.latent
+    if trace.edits and base is not None and base.prompt == trace.prompt and not base.edits:
+        with workshop.lock:
+            score(visit, workshop, trace)
+        visit.grow(trace, branch_title(trace.edits, workshop.titles), base.id)
+        visit.say = emission_line(trace, latent)
+        return
     visit.begin(trace)
     visit.patches = None
-    latent = workshop.engine.family.latent
     with workshop.lock:
         if trace.prompt.grid[0] and trace.spans:
             visit.patches = workshop.engine.patches(trace).numpy()
@@ -96,57 +93,11 @@ def format_options(options: tuple[str, ...]) -> str:
     return ("; " if any("," in o for o in options) else ", ").join(options)
 
 
-def run(visit: Visit, workshop: Workshop, question: str, **settings: Any) -> Iterator[Screen]:
-    """Ask the model, drawing what it feeds while it goes."""
-    visit.cancel = threading.Event()
-    visit.asked, visit.pending = question, None
-    watch = Watch()
-    yield going(visit, (), "", "Reading the picture and the question…")
-    with workshop.lock:
-        stream = workshop.engine.stream(visit.image, question, cancel=visit.cancel, **settings)
-        last = time.perf_counter()
-        trace = None
-        for step in stream:
-            watch.see(step)
-            trace = step.trace or trace
-            if time.perf_counter() - last > PAUSE:
-                last = time.perf_counter()
-                yield going(visit, watch.places, watch.said, watch.sentence)
-    if trace is None:
-        raise GuiError("Stopped before anything was said.")
-    settle(visit, workshop, trace)
-
-
-class Watch:
-    """What can be drawn of a run that is still going."""
-
-    def __init__(self) -> None:
-        self.places: list[Slot] = []
-        self.said = ""
-        self.sentence = ""
-        self._tables: dict[int, list[Any]] = {}
-
-    def see(self, step: Any) -> None:
-        """Take in one step of ``engine.stream``."""
-        if step.latent is None:
-            marker = is_special(step.piece)
-            self.places.append(Slot(step.index, "marker" if marker else "word", step.piece))
-            self.said += "" if marker else step.piece
-            self.sentence = "Answering…"
-            return
-        table = self._tables.setdefault(step.span or 0, [])
-        table.append(step.latent.detach().float().cpu().numpy())
-        k = len(table) - 1
-        scale = typical_norm([table])
-        self.places.append(latent_slot(step.index, step.span or 0, k, table, scale))
-        self.sentence = f"Imagining… latent {k + 1}"
-
-
 def apply(
     visit: Visit, workshop: Workshop, parent: Trace, edits: list[Edit], title: str = ""
 ) -> None:
     """Branch from ``parent`` and show the branch beside the baseline."""
-    visit.cancel = threading.Event()
+    visit.cancel, visit.pending = threading.Event(), None
     with workshop.lock:
         child = workshop.engine.branch(parent, edits, cancel=visit.cancel)
         score(visit, workshop, child)

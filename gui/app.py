@@ -15,6 +15,7 @@ from typing import Any
 
 import gradio as gr
 
+from gui.handlers import Handlers
 from gui.studio import Studio
 from gui.theme import HEAD, START, theme
 from gui.visits import Visits
@@ -73,10 +74,11 @@ def build(
                 "</button>",
                 elem_id="chrome",
             )
-        studio = Studio(workshop, visits)
-        studio.model = model
+        studio = Studio(model)
+        does = Handlers(studio, workshop, visits)
+        studio.wire(does)
         page.load(
-            studio.on_load,
+            does.on_load,
             None,
             studio.opening,
             show_progress="hidden",

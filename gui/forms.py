@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from core.records import Edit, Trace
 
 BY_HAND = ("manual",)  # kinds that need vectors, which the panel has no field for
+PLACE = re.compile(r"\s*(\d{1,4})\s*[,; ]\s*(\d{1,4})\s*")
+WITHOUT_TEXT = ("filler",)  # kinds whose token may be left out: the pad stands for it
 DOSE, ANGLE, FRACTION, COUNT = "dose", "angle", "fraction", "count"
 
 
@@ -41,8 +44,8 @@ class Form:
     Attributes:
         strength: the slider, or None.
         donor: another run is asked for.
-        text: label of a text field (token or sentence), "" for none.
-        patch: a place of the picture is asked for.
+        text: label of a text field (token, sentence or place), "" for none.
+        patch: the text field names a place of the picture.
     """
 
     strength: Strength | None = None
@@ -59,6 +62,8 @@ def form(kind: Any) -> Form:
         text = "Imagined text"
     elif "token" in kind.parameters:
         text = "Token"
+    elif "patch" in kind.parameters:
+        text = "Row, column"
     return Form(strength, "donor" in kind.needs, text, "patch" in kind.parameters)
 
 
@@ -106,13 +111,14 @@ def make_edit(
         if donor is None:
             raise EditError(f"{kind.title} needs a donor; choose the run to take latents from.")
         values["donor"] = donor
-    if fields.text:
-        if not text.strip():
-            raise EditError(f"{kind.title} needs a {fields.text.lower()}; type one.")
-        values["text" if "text" in kind.parameters else "token"] = text
     if fields.patch:
-        if patch is None:
-            raise EditError("Click the place of the picture whose patch is to go in.")
-        values["patch"] = patch
+        match = PLACE.fullmatch(text or "")
+        if patch is None and match is None:
+            raise EditError("Write the place as row, column, or click it on the picture.")
+        values["patch"] = patch or (int(match[1]) - 1, int(match[2]) - 1)
+    elif fields.text and text.strip():
+        values["text" if "text" in kind.parameters else "token"] = text
+    elif fields.text and kind.name not in WITHOUT_TEXT:
+        raise EditError(f"{kind.title} needs a {fields.text.lower()}; type one.")
     chosen = parse_steps(steps, count) if count else None
     return Edit(kind.name, steps=chosen, span=span, mode=mode, seed=int(seed), **values)

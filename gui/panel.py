@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from gui.components.modes import SHORT, mode_html
 from gui.forms import form, make_edit, usable
-from gui.wording import MODES
 
 if TYPE_CHECKING:
     from core.records import Edit, Trace
@@ -26,7 +26,7 @@ QUICK = {
     "noise": (("gaussian",), 1.0, "Noise"),
     "swap": (("swap",), None, "Swap"),
     "shuffle": (("permute",), None, "Shuffle"),
-    "same": (("repeat_first",), None, "Same for all"),
+    "same": (("shared", "repeat_first"), None, "Same for all"),
 }
 
 
@@ -55,7 +55,7 @@ class Panel:
                 )
             with gr.Row(elem_id="edit-go"):
                 self.mode = gr.Dropdown(
-                    [(f"{name}: {meaning}", name) for name, meaning in MODES.items()],
+                    [(title, name) for name, title in SHORT.items()],
                     value="propagate", label="Later latents", elem_id="edit-mode",
                 )  # fmt: skip
                 self.onto = gr.Dropdown(
@@ -64,7 +64,9 @@ class Panel:
                 self.apply = gr.Button(
                     "Apply", variant="primary", elem_id="apply", interactive=False
                 )
-            self.sentence = gr.HTML("", elem_id="edit-sentence")
+            with gr.Row(elem_id="edit-says"):
+                self.sentence = gr.HTML("", elem_id="edit-sentence")
+                self.meaning = gr.HTML(mode_html("propagate"), elem_id="edit-meaning")
         self.fields = [self.sentence, self.strength, self.donor, self.text, self.seed]
 
     def fill(self, workshop: Workshop, visit: Visit) -> dict[Any, Any]:

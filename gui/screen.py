@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
 from gui.pointing import likeness, trail
 from gui.projection import cosines, joint_pca
+from gui.steps import format_steps
 from gui.wording import answer_line, edit_title, emission_line
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class Screen:
 
 def screen(visit: Visit, workshop: Workshop) -> Screen:
     """Everything drawn anew from what the visit holds."""
+    if visit.pending is not None:
+        return _waiting(visit, workshop)
     base, edited = visit.baseline, visit.edited
     shown = edited or base
     titles = workshop.titles
     return Screen(
-        picture=_picture(visit, shown),
+        picture=_picture(visit, workshop, shown),
         strip=_strip(visit, workshop, base, edited),
         answers=answers_html(
             base,
@@ -78,6 +81,28 @@ def going(visit: Visit, places: Sequence[Slot], said: str, sentence: str) -> Scr
         tree="",
         inspector="",
         say=say_html(sentence, False),
+    )
+
+
+def _waiting(visit: Visit, workshop: Workshop) -> Screen:
+    """The page while a run waits before a latent is fed; the baseline stays beside it."""
+    waiting = visit.pending
+    name = f"z{waiting.step.step + 1}"
+    strip = strip_html(
+        visit.asked,
+        (0, 0),
+        [*waiting.watch.places[:-1], replace(waiting.watch.places[-1], pending=True)],
+        pending=(name, waiting.choices, waiting.chosen),
+    )
+    still = screen(replace(visit, pending=None), workshop)
+    grid = visit.baseline.prompt.grid if visit.baseline and visit.patches is not None else (0, 0)
+    size = visit.image.size if visit.image is not None else (1, 1)
+    return replace(
+        still,
+        picture=picture_html(visit.uri, size, grid, pointing=f"feed its patch as {name}"),
+        strip=strip,
+        inspector="",
+        say=say_html(visit.say or f"{name} is about to be fed.", visit.trouble),
     )
 
 
@@ -149,13 +174,16 @@ def inspector_html(visit: Visit, trace: Trace | None) -> str:
     return f"<h3>Latent z{step + 1}</h3><dl class='facts'>{body}</dl>"
 
 
-def _picture(visit: Visit, shown: Trace | None) -> str:
+def _picture(visit: Visit, workshop: Workshop, shown: Trace | None) -> str:
     size = visit.image.size if visit.image is not None else (1, 1)
     if shown is None or visit.patches is None or visit.span >= len(shown.spans):
         return picture_html(visit.uri, size)
     grid = shown.prompt.grid
     way = trail(shown.spans[visit.span].latents.numpy(), visit.patches, grid)
-    return picture_html(visit.uri, size, grid, way, visit.steps)
+    steps = format_steps(visit.steps)
+    here = visit.steps and any(k.name == "patch" for k in workshop.kinds)
+    pointing = f"point z{steps} at it" if here else ""
+    return picture_html(visit.uri, size, grid, way, visit.steps, pointing)
 
 
 def _tables(visit: Visit) -> tuple[Any, Any]:
@@ -204,8 +232,6 @@ def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace |
 
 def edit_mark(edit: Any, titles: dict[str, str]) -> str:
     """An edit's name for the cell it stands on, without the steps."""
-    from dataclasses import replace
-
     return edit_title(replace(edit, steps=None), titles)
 
 

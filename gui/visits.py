@@ -43,7 +43,8 @@ class Visit:
         cancel: set to stop what is running.
         say, trouble: the line under the question, and whether it tells of a problem.
         patches: (P, D) array, the picture's patch embeddings; None before the first run.
-        pending: a step-wise run that waits before a latent is fed.
+        pending: a step-wise run (:class:`gui.asking.Pending`) that waits before a latent is fed.
+        going: something is being asked of the model for this visit.
     """
 
     image: Image.Image | None = None
@@ -64,6 +65,7 @@ class Visit:
     trouble: bool = False
     patches: Any = None
     pending: Any = None
+    going: bool = False
 
     def trace(self, id: str | None) -> Trace | None:
         """The run called ``id``, None when it is not kept."""

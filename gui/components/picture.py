@@ -33,7 +33,7 @@ def picture_html(
     grid: tuple[int, int] = (0, 0),
     trail: Sequence[tuple[int, int]] = (),
     selected: Sequence[int] = (),
-    pointing: bool = False,
+    pointing: str = "",
 ) -> str:
     """The picture's place as HTML.
 
@@ -43,7 +43,7 @@ def picture_html(
         grid: rows and columns of patches as the model sees them.
         trail: (row, column) of the patch each latent of the span is nearest to, in order.
         selected: selected steps.
-        pointing: whether a click puts the patch under it into the selected latent.
+        pointing: what a click on a place does, in words; "" when it does nothing.
     """
     choose = (
         '<button type="button" class="choose" data-act="choose">'
@@ -58,10 +58,11 @@ def picture_html(
         )
     overlay = _overlay(size, grid, trail, selected) if trail and grid[0] else ""
     state = f' data-rows="{grid[0]}" data-columns="{grid[1]}"' if pointing and grid[0] else ""
+    hint = f'<p class="hint">Click a place to {escape(pointing)}.</p>' if state else ""
     return (
         f'<figure class="picture{" pointing" if state else ""}"{state}>'
         f'<img src="{escape(uri, quote=True)}" alt="the picture asked about" draggable="false">'
-        f"{overlay}</figure>{choose}"
+        f"{overlay}</figure>{hint}{choose}"
     )
 
 

@@ -44,6 +44,9 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button || !element.contains(button)) return;
   if (button.dataset.act === "force") trigger("force", {});
+  else if (button.dataset.act === "step") trigger("step", {});
+  else if (button.dataset.act === "instead") trigger("instead", { name: button.dataset.name });
+  else if (button.closest(".cell.waits")) return;
   else if (button.classList.contains("cell")) pick(button, event.shiftKey);
 });
 

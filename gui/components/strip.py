@@ -35,6 +35,7 @@ class Slot:
         bars: the latent's bar code; ``base_bars`` the baseline's at the same step.
         change: ‖z′−z‖/‖z‖ against the baseline's latent; None without one.
         mark: what was done here, in words; "" when this very step was not edited.
+        pending: it waits to be fed.
     """
 
     place: int
@@ -48,6 +49,7 @@ class Slot:
     base_bars: list[float] | None = None
     change: float | None = None
     mark: str = ""
+    pending: bool = False
 
 
 def slots(
@@ -125,6 +127,7 @@ def strip_html(
     selected: tuple[int, Sequence[int]] = (0, ()),
     going: bool = False,
     remedy: str = "",
+    pending: tuple[str, dict[str, str], str] | None = None,
 ) -> str:
     """The strip as HTML.
 
@@ -135,6 +138,7 @@ def strip_html(
         selected: span and its selected steps; the script keeps them up to date.
         going: whether the run is still decoding.
         remedy: sentence for a run without latents, with the button that forces a span.
+        pending: name of the latent that waits, what can be fed instead, and what is chosen.
     """
     parts: list[str] = []
     if grid[0]:
@@ -157,12 +161,28 @@ def strip_html(
             f'<p class="remedy">{escape(remedy)} '
             '<button type="button" data-act="force">Force a span</button></p>'
         )
+    if pending:
+        note = _pending(*pending)
     if not places and not going and not remedy:
         body += '<span class="chip waiting">Press Run to see what the model imagines.</span>'
     chosen = ",".join(str(s) for s in selected[1])
     return (
         f'<div class="strip" role="group" aria-label="The sequence as it was fed" '
         f'data-span="{selected[0]}" data-chosen="{chosen}">{body}</div>{note}'
+    )
+
+
+def _pending(name: str, choices: dict[str, str], chosen: str) -> str:
+    """The choice of what is fed in place of the waiting latent."""
+    buttons = "".join(
+        f'<button type="button" data-act="instead" data-name="{key}" '
+        f'aria-pressed="{"true" if key == chosen else "false"}">{escape(words)}</button>'
+        for key, words in choices.items()
+    )
+    return (
+        f'<div class="pending" role="group" aria-label="What is fed as {name}">'
+        f"<span>Feed {name}</span>{buttons}"
+        f'<button type="button" class="on" data-act="step">Step</button></div>'
     )
 
 
@@ -191,6 +211,7 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
     if slot.base_bars is not None:
         rows, names = [slot.base_bars, slot.bars], ["then", "now" if not changed else "now moved"]
     state = " edited" if slot.mark else " moved" if changed else ""
+    state += " waits" if slot.pending else ""
     mark = f'<span class="mark">{escape(slot.mark)}</span>' if slot.mark else ""
     if not mark and changed:
         mark = f'<span class="mark follow">Δ {slot.change:.2f}</span>'

@@ -19,6 +19,7 @@ def bare_axis(title: str = "", **more: Any) -> dict[str, Any]:
         "showgrid": False,
         "zeroline": False,
         "showline": False,
+        "ticks": "",
         **more,
     }
 

@@ -88,6 +88,7 @@ class FakeEngine:
         count = (budget or self.budget) if self.emits or force_latents else 0
         generator = torch.Generator().manual_seed(seed + len(question))
         latents: list[torch.Tensor] = []
+        by_hand: list[Edit] = []
         index = 0
         if count:
             yield FakeStep(index, 1, "<abs_vis_token>")
@@ -102,9 +103,12 @@ class FakeEngine:
             vector = latents[-1] * 0.3 + vector * 0.7 if latents else vector
             sent = yield FakeStep(index, 2, "<pad>", vector, 0, k)
             latents.append(torch.as_tensor(sent) if sent is not None else vector)
+            if sent is not None:
+                by_hand.append(Edit("manual", steps=[k], values=sent))
             index += 1
         stopped = cancel is not None and cancel.is_set()
         trace = self._trace(image, question, latents, seed, budget, stopped=stopped)
+        trace = replace(trace, edits=tuple(by_hand))
         self.prompts[trace.id] = (image, question)
         for place in range(index, len(trace.token_ids)):
             time.sleep(self.pause / 2)

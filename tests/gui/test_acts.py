@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
-from core.errors import EditError, QuestionError
-from gui import acts
+from core.errors import EditError, ImageError, QuestionError
+from gui import acts, asking
 from gui.forms import form, make_edit, usable
 from gui.screen import screen
 from gui.visits import Visit
@@ -13,9 +13,9 @@ KIND = {k.name: k for k in KINDS}
 
 
 def test_a_run_is_drawn_while_it_goes_and_becomes_the_baseline(workshop, monkeypatch):
-    monkeypatch.setattr(acts, "PAUSE", 0)
+    monkeypatch.setattr(asking, "PAUSE", 0)
     visit = Visit(image=painted("blue"), options=("red", "blue"))
-    views = list(acts.run(visit, workshop, "What colour is it?"))
+    views = list(asking.ask(visit, workshop, "What colour is it?"))
     assert len(views) > 6
     assert views[-1].strip.count('class="cell"') == 6
     assert visit.baseline.answer == "blue"
@@ -23,9 +23,9 @@ def test_a_run_is_drawn_while_it_goes_and_becomes_the_baseline(workshop, monkeyp
 
 
 def test_stop_keeps_what_was_said(workshop, monkeypatch):
-    monkeypatch.setattr(acts, "PAUSE", 0)
+    monkeypatch.setattr(asking, "PAUSE", 0)
     visit = Visit(image=painted("blue"))
-    going = acts.run(visit, workshop, "What colour is it?")
+    going = asking.ask(visit, workshop, "What colour is it?")
     for _ in range(4):
         next(going)
     visit.cancel.set()
@@ -39,7 +39,7 @@ def test_stop_keeps_what_was_said(workshop, monkeypatch):
 
 def test_an_empty_question_is_a_sentence(workshop):
     with pytest.raises(QuestionError):
-        list(acts.run(Visit(image=painted("red")), workshop, "  "))
+        list(asking.ask(Visit(image=painted("red")), workshop, "  "))
     assert not workshop.lock.locked()
 
 
@@ -101,7 +101,7 @@ def test_uploads_come_from_the_upload_folder_alone(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_what_is_no_picture_is_a_sentence(tmp_path, content):
     (tmp_path / "x.png").write_bytes(content)
-    with pytest.raises(acts.GuiError, match="not a picture"):
+    with pytest.raises(ImageError, match=r"(not a picture|damaged).*\.$"):
         acts.open_picture(Visit(), str(tmp_path / "x.png"), str(tmp_path))
 
 
@@ -109,7 +109,7 @@ def test_a_truncated_picture_is_a_sentence(tmp_path):
     path = tmp_path / "x.jpg"
     Image.effect_noise((400, 400), 90).save(path)
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(acts.GuiError, match="not a picture"):
+    with pytest.raises(ImageError, match="cut short"):
         acts.open_picture(Visit(), str(path), str(tmp_path))
 
 

@@ -1,0 +1,190 @@
+"""Asking the model: to the end, or one latent at a time with a hand on each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gui.acts import GuiError, settle
+from gui.comparison import is_special
+from gui.components.strip import Slot, latent_slot, typical_norm
+from gui.screen import Screen, going
+
+if TYPE_CHECKING:
+    from gui.visits import Visit
+    from gui.workshop import Workshop
+
+PAUSE = 0.08  # seconds between two pictures of a run that is still going
+
+# What can be fed in place of the pending latent, by name, as a person reads it.
+INSTEAD = {"natural": "as imagined", "zero": "zeros", "noise": "noise", "previous": "previous"}
+
+
+class Watch:
+    """What can be drawn of a run that is still going."""
+
+    def __init__(self) -> None:
+        self.places: list[Slot] = []
+        self.said = ""
+        self.sentence = "Reading the picture and the question…"
+        self._tables: dict[int, list[Any]] = {}
+
+    def see(self, step: Any) -> None:
+        """Take in one step of ``engine.stream``."""
+        if step.trace is not None:
+            return
+        if step.latent is None:
+            marker = is_special(step.piece)
+            self.places.append(Slot(step.index, "marker" if marker else "word", step.piece))
+            self.said += "" if marker else step.piece
+            self.sentence = "Answering…"
+            return
+        table = self._tables.setdefault(step.span, [])
+        table.append(step.latent.numpy())
+        self.places.append(self._cell(step.index, step.span))
+        self.sentence = f"Imagining… latent {len(table)}"
+
+    def put(self, span: int, vector: Any, mark: str) -> None:
+        """Another vector stands in the newest latent's place."""
+        self._tables[span][-1] = vector
+        self.places[-1] = self._cell(self.places[-1].place, span, mark)
+
+    def before(self, span: int) -> Any:
+        """The latent fed before the newest, None at a span's first."""
+        table = self._tables[span]
+        return table[-2] if len(table) > 1 else None
+
+    def _cell(self, place: int, span: int, mark: str = "") -> Slot:
+        table = self._tables[span]
+        return latent_slot(
+            place, span, len(table) - 1, table, typical_norm([table[:1]]), None, mark
+        )
+
+
+@dataclass
+class Pending:
+    """A run that waits before a latent is fed.
+
+    Attributes:
+        stream: the engine's generator.
+        watch: what was fed so far, the waiting latent last.
+        step: the step of the stream that waits.
+        vector: (D,) what is fed instead; None feeds what the model imagined.
+        chosen: key of :data:`INSTEAD`, or ``"patch"``.
+    """
+
+    stream: Any
+    watch: Watch = field(default_factory=Watch)
+    step: Any = None
+    vector: Any = None
+    chosen: str = "natural"
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What can be fed instead, here."""
+        first = self.watch.before(self.step.span) is None
+        return {k: v for k, v in INSTEAD.items() if not (first and k == "previous")}
+
+
+def ask(
+    visit: Visit, workshop: Workshop, question: str, stepwise: bool = False, **settings: Any
+) -> Iterator[Screen]:
+    """Ask the model, drawing what it feeds while it goes.
+
+    Args:
+        question: the person's words.
+        stepwise: stop before the next latent is fed; asked again, feed it and go on.
+        settings: of ``engine.stream``.
+    """
+    waiting = visit.pending
+    if waiting is None or question != visit.asked:
+        visit.cancel = threading.Event()
+        visit.asked = question
+        stream = workshop.engine.stream(visit.image, question, cancel=visit.cancel, **settings)
+        waiting = Pending(stream)
+    visit.pending = None
+    yield going(visit, waiting.watch.places, waiting.watch.said, waiting.watch.sentence)
+    trace = None
+    last = time.perf_counter()
+    with workshop.lock:
+        step = advance(waiting)
+        while step is not None:
+            waiting.watch.see(step)
+            waiting.step, trace = step, step.trace or trace
+            if step.latent is not None and stepwise and not visit.cancel.is_set():
+                visit.pending = waiting
+                return
+            if time.perf_counter() - last > PAUSE:
+                last = time.perf_counter()
+                yield going(visit, waiting.watch.places, waiting.watch.said, waiting.watch.sentence)
+            step = advance(waiting)
+    if trace is None:
+        raise GuiError("Stopped before anything was said.")
+    settle(visit, workshop, trace)
+
+
+def advance(waiting: Pending) -> Any:
+    """Feed what waits and take the next step; None at the end."""
+    import torch
+
+    sent = None if waiting.vector is None else torch.as_tensor(waiting.vector)
+    waiting.vector, waiting.chosen = None, "natural"
+    try:
+        return waiting.stream.send(sent)
+    except StopIteration:
+        return None
+
+
+def feed_instead(
+    visit: Visit, workshop: Workshop, name: str, patch: tuple[int, int] | None = None
+) -> None:
+    """Choose what is fed in place of the pending latent.
+
+    Args:
+        name: key of :data:`INSTEAD`, or ``"patch"`` with the (row, column) of one.
+
+    Raises:
+        GuiError: when nothing waits, or the choice is not there.
+    """
+    import numpy as np
+
+    waiting = visit.pending
+    if waiting is None:
+        raise GuiError("No latent is waiting; press Step first.")
+    natural = waiting.step.latent.numpy()
+    span = waiting.step.span
+    vector: Any = natural
+    mark = INSTEAD.get(name, "")
+    if name == "zero":
+        vector = np.zeros_like(natural)
+    elif name == "noise":
+        noise = np.random.default_rng(waiting.step.index).standard_normal(natural.shape)
+        length = np.linalg.norm(natural) / max(float(np.linalg.norm(noise)), 1e-9)
+        vector = (natural + noise * length).astype(natural.dtype)
+    elif name == "previous":
+        vector = waiting.watch.before(span)
+    elif name == "patch" and patch is not None and visit.patches is not None:
+        columns = visit.baseline.prompt.grid[1] if visit.baseline else 1
+        vector = visit.patches[patch[0] * columns + patch[1]]
+        mark = f"row {patch[0] + 1}, column {patch[1] + 1}"
+    if vector is None or not mark:
+        raise GuiError("That cannot be fed here.")
+    waiting.vector = None if name == "natural" else vector
+    waiting.chosen = name
+    waiting.watch.put(span, vector, "" if name == "natural" else mark)
+
+
+def stop_waiting(visit: Visit, workshop: Workshop) -> None:
+    """End a run that waits; what was said so far is kept."""
+    waiting, visit.pending = visit.pending, None
+    trace = None
+    with workshop.lock:
+        step = advance(waiting)
+        while step is not None:
+            trace = step.trace or trace
+            step = advance(waiting)
+    if trace is not None:
+        settle(visit, workshop, trace)

@@ -1,0 +1,104 @@
+"""Between visitors and their widgets: acts are done, failures become sentences, screens updates."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from gui import acts
+from gui.screen import Screen, say_html, screen
+from gui.steps import StepsError, format_steps
+from gui.visits import Visit, Visits
+from gui.workshop import Workshop
+
+if TYPE_CHECKING:
+    from gui.studio import Studio
+
+GONE = "This page was idle for long and its runs were let go; reload it to start afresh."
+
+
+class Desk:
+    """Does acts on visits and tells the page what became of them.
+
+    Args:
+        page: the widgets.
+        workshop: the model behind the page.
+        visits: what visitors have on their screens.
+    """
+
+    def __init__(self, page: Studio, workshop: Workshop, visits: Visits) -> None:
+        self.page, self.workshop, self.visits = page, workshop, visits
+
+    def paint(self, view: Screen, visit: Visit | None = None) -> dict[Any, Any]:
+        """A screen as updates of the components."""
+        out = {
+            self.page.picture: view.picture,
+            self.page.strip: view.strip,
+            self.page.answers: view.answers,
+            self.page.tree: view.tree,
+            self.page.inspector: view.inspector,
+            self.page.say: view.say,
+            self.page.map: view.map,
+            self.page.similarity: view.similarity,
+        }
+        if visit is not None:
+            out[self.page.panel.steps] = format_steps(visit.steps) if visit.steps else "all"
+        return out
+
+    def busy(self, busy: bool, waits: bool = False) -> dict[Any, Any]:
+        latent = self.workshop.engine.family.latent
+        return {
+            self.page.run: gr.update(interactive=not busy, value="Continue" if waits else "Run"),
+            self.page.step: gr.update(interactive=not busy and latent),
+            self.page.stop: gr.update(interactive=busy or waits),
+            self.page.panel.apply: gr.update(interactive=not busy),
+        }
+
+    def guard(
+        self, key: str | None, work: Callable[[Visit], Iterator[Screen] | None], slow: bool = False
+    ) -> Iterator[dict[Any, Any]]:
+        """Do ``work`` on a visit; whatever goes wrong becomes one sentence on the page."""
+        visit = self.visits.get(key)
+        if visit is None or not self.workshop.ready:
+            sentence = GONE if self.workshop.ready else self.waiting()
+            yield {self.page.say: say_html(sentence, True)}
+            return
+        visit.say, visit.trouble = "", False
+        if slow:
+            visit.going = True
+            yield self.busy(True)
+        try:
+            for view in work(visit) or ():
+                yield self.paint(view)
+        except Exception as error:  # the page never shows a traceback
+            visit.say, visit.trouble = sentence_of(error), True
+        finally:
+            visit.going = False if slow else visit.going
+        out = self.paint(screen(visit, self.workshop), visit)
+        yield {**out, **(self.busy(False, visit.pending is not None) if slow else {})}
+
+    def now(self, key: str | None, work: Callable[[Visit], None]) -> dict[Any, Any]:
+        """:meth:`_guard` for what is done at once."""
+        *_, last = self.guard(key, work)
+        return last
+
+    def waiting(self) -> str:
+        """What is going on while there is no model to ask."""
+        return self.workshop.failure or f"The model is not ready yet: {self.workshop.stage}…"
+
+
+def sentence_of(error: Exception) -> str:
+    """One sentence for a person; what is our own mistake goes to the terminal in full."""
+    from core.errors import ZscopeError
+
+    if isinstance(error, (ZscopeError, StepsError, acts.GuiError)):
+        return str(error)
+    traceback.print_exception(error, file=sys.stderr)
+    return (
+        f"Something went wrong inside Zscope ({type(error).__name__}); the terminal shows the "
+        "details, and nothing on this page was lost."
+    )

@@ -1,0 +1,233 @@
+"""What each control of the Studio does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from gui import acts, asking, panel
+from gui.components.examples import examples_html
+from gui.desk import GONE, Desk
+from gui.forms import make_edit
+from gui.screen import Screen, say_html
+from gui.steps import format_steps
+from gui.visits import Visit
+
+if TYPE_CHECKING:
+    from core.records import Trace
+
+
+class Handlers(Desk):
+    """One method a control; each yields or returns updates of widgets."""
+
+    async def on_load(self, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+        """A tab was opened: wait for the model, saying so, then show an example already run."""
+        key, visit = self.visits.open(request.session_hash)
+        while not self.workshop.done.is_set():
+            sentence = f"Waking the model: {self.workshop.stage}…"
+            yield {self.page.key: key, self.page.say: say_html(sentence, False)}
+            await asyncio.sleep(0.25)
+        if not self.workshop.ready:
+            yield {self.page.key: key, self.page.say: say_html(self.workshop.failure, True)}
+            return
+        index = example_of(dict(request.query_params), len(self.workshop.items))
+
+        def show(visit: Visit) -> None:
+            if index is not None:
+                acts.open_example(visit, self.workshop, index)
+
+        out = await asyncio.to_thread(self.now, key, show)
+        engine = self.workshop.engine
+        yield {
+            **out,
+            self.page.key: key,
+            self.page.model: model_html(engine),
+            self.page.question: visit.asked,
+            self.page.options: acts.format_options(visit.options),
+            self.page.examples: examples_html(self.workshop.thumbnails, visit.example),
+            self.page.run: gr.update(interactive=True),
+            self.page.step: gr.update(interactive=bool(engine.family.latent)),
+            **self.page.panel.fill(self.workshop, visit),
+        }
+
+    def on_run(
+        self, key: str, question: str, options: str, budget: float | None, force: bool,
+        temperature: float, seed: float, longest: float, system: str, stepwise: bool = False,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        """Run: ask the model about the picture, or let a run that waits go on to its end."""
+
+        def work(visit: Visit) -> Iterator[Screen]:
+            visit.options = acts.parse_options(options or "")
+            yield from asking.ask(
+                visit, self.workshop, question or "", stepwise,
+                budget=None if budget is None else int(budget), force_latents=bool(force),
+                temperature=float(temperature), seed=int(seed or 0),
+                max_new_tokens=int(longest), system=(system or "").strip() or None,
+            )  # fmt: skip
+
+        yield from self.guard(key, work, slow=True)
+
+    def on_force(self, key: str, *rest: Any) -> Iterator[dict[Any, Any]]:
+        """The remedy of a run that did not imagine: the same with a forced span."""
+        question, options, budget, _, *others = rest
+        yield from self.on_run(key, question, options, budget, True, *others)
+
+    def on_step(self, key: str, *asked: Any) -> Iterator[dict[Any, Any]]:
+        """Step: go on to where the next latent is about to be fed, and wait there."""
+        yield from self.on_run(key, *asked, stepwise=True)
+
+    def on_instead(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """Something else is to be fed in place of the waiting latent."""
+        name = str(event.name)
+        return self.now(key, lambda visit: asking.feed_instead(visit, self.workshop, name))
+
+    def on_point(self, key: str, onto: str, event: gr.EventData) -> Iterator[dict[Any, Any]]:
+        """A place of the picture was clicked: its patch goes into the selected latents."""
+        place = (int(event.row), int(event.column))
+
+        def work(visit: Visit) -> None:
+            if visit.pending is not None:
+                asking.feed_instead(visit, self.workshop, "patch", place)
+                return
+            parent = self._parent(visit, onto)
+            kind, steps = self.workshop.kind("patch"), format_steps(visit.steps)
+            edit = make_edit(kind, parent, steps, visit.span, patch=place)
+            acts.apply(visit, self.workshop, parent, [edit])
+
+        yield from self.guard(key, work, slow=True)
+
+    def on_stop(self, key: str) -> dict[Any, Any]:
+        """Stop: honoured within one step of the model."""
+        visit = self.visits.get(key)
+        if visit is None:
+            return {self.page.say: say_html(GONE, True)}
+        visit.cancel.set()
+        if visit.going or visit.pending is None:
+            return {self.page.stop: gr.update()}
+        out = self.now(key, lambda visit: asking.stop_waiting(visit, self.workshop))
+        return {**out, **self.busy(False)}
+
+    def _parent(self, visit: Visit, onto: str) -> Trace:
+        parent = visit.edited if onto == panel.SHOWN and visit.edited else visit.baseline
+        if parent is None:
+            raise acts.GuiError("Run a question first; then there is something to edit.")
+        return parent
+
+    def on_apply(
+        self, key: str, kind: str, steps: str, strength: float, mode: str, seed: float,
+        donor: str | None, text: str, onto: str,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        """Apply: the edit of the panel, on the baseline or on the branch that is shown."""
+
+        def work(visit: Visit) -> None:
+            parent = self._parent(visit, onto)
+            giver = self.page.panel.donor_trace(donor, visit, self.workshop)
+            edit = make_edit(
+                self.workshop.kind(kind), parent, steps or "", visit.span, mode, strength,
+                int(seed or 0), giver, text or "",
+            )  # fmt: skip
+            acts.apply(visit, self.workshop, parent, [edit])
+
+        yield from self.guard(key, work, slow=True)
+
+    def quick(self, name: str) -> Callable[..., Iterator[dict[Any, Any]]]:
+        def on_quick(key: str, mode: str, seed: float) -> Iterator[dict[Any, Any]]:
+            def work(visit: Visit) -> None:
+                if visit.baseline is None:
+                    raise acts.GuiError("Run a question first; then there is something to edit.")
+                edit, title = self.page.panel.quick_edit(
+                    name, visit, self.workshop, mode, int(seed or 0)
+                )
+                acts.apply(visit, self.workshop, visit.baseline, [edit], title)
+
+            yield from self.guard(key, work, slow=True)
+
+        return on_quick
+
+    def on_pick(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """Latents were selected in the strip."""
+        return self.now(key, lambda v: acts.select(v, int(event.span), list(event.steps)))
+
+    def on_undo(self, key: str) -> dict[Any, Any]:
+        """Back to what was on the screen before."""
+        return self._then_donors(key, lambda visit: void(visit.undo()))
+
+    def on_redo(self, key: str) -> dict[Any, Any]:
+        """Forward again."""
+        return self._then_donors(key, lambda visit: void(visit.redo()))
+
+    def on_tree(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """A click in the branch list."""
+        act, id, text = str(event.act), str(event.id), str(event.text)
+        return self._then_donors(key, lambda visit: acts.act_on_branch(visit, act, id, text))
+
+    def _then_donors(self, key: str, work: Callable[[Visit], None]) -> dict[Any, Any]:
+        out = self.now(key, work)
+        visit = self.visits.get(key)
+        return out if visit is None else {**out, **self.page.panel.donors(self.workshop, visit)}
+
+    def on_kind(self, kind: str) -> dict[Any, Any]:
+        """Another edit was chosen: its sentence and its fields."""
+        return self.page.panel.show(self.workshop.kind(kind)) if kind else {}
+
+    def on_picture(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """A picture was uploaded."""
+        folder = get_upload_folder()
+
+        def work(visit: Visit) -> None:
+            acts.open_picture(visit, str(event.path), folder)
+            visit.say = "New picture. Press Run to ask about it."
+
+        out = self.now(key, work)
+        return {**out, self.page.examples: examples_html(self.workshop.thumbnails, None)}
+
+    def on_refused(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """The browser did not take a file."""
+
+        def work(visit: Visit) -> None:
+            raise acts.GuiError(
+                f"“{str(event.name)[:80]}” could not be taken; choose a picture of at most 50 MB."
+            )
+
+        return self.now(key, work)
+
+    def on_example(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """A built-in example was chosen."""
+        out = self.now(key, lambda visit: acts.open_example(visit, self.workshop, int(event.index)))
+        visit = self.visits.get(key)
+        if visit is None:
+            return out
+        return {
+            **out,
+            self.page.examples: examples_html(self.workshop.thumbnails, visit.example),
+            self.page.question: visit.asked,
+            self.page.options: acts.format_options(visit.options),
+        }
+
+
+def void(_: object) -> None:
+    """Drop a value where an act must return nothing."""
+
+
+def example_of(query: dict[str, str], count: int) -> int | None:
+    """Index of the example an address asks for (``?ex=3``, counted from 1); None without any."""
+    if not count:
+        return None
+    asked = query.get("ex", "")
+    return min(max(int(asked), 1), count) - 1 if asked.isdecimal() and len(asked) < 6 else 0
+
+
+def model_html(engine: Any) -> str:
+    """The model's name and how it runs, for the head of the page."""
+    name = escape(Path(engine.name).name)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in engine.notes)
+    return (
+        f'<details class="model"><summary><b>{name}</b> {escape(engine.family.title)}</summary>'
+        f"<ul>{notes}</ul></details>"
+    )
