@@ -45,6 +45,8 @@ class Visit:
         patches: (P, D) array, the picture's patch embeddings; None before the first run.
         pending: a step-wise run (:class:`gui.asking.Pending`) that waits before a latent is fed.
         going: something is being asked of the model for this visit.
+        model: name of the model its runs belong to; "" for the one the page opened with.
+        beside: what other parts of the page keep for this visit, by their names.
     """
 
     image: Image.Image | None = None
@@ -66,6 +68,8 @@ class Visit:
     patches: Any = None
     pending: Any = None
     going: bool = False
+    model: str = ""
+    beside: dict[str, Any] = field(default_factory=dict)
 
     def trace(self, id: str | None) -> Trace | None:
         """The run called ``id``, None when it is not kept."""
@@ -168,10 +172,11 @@ class Visits:
                 self._visits.move_to_end(key or "")
             return visit
 
-    def close(self, session: str | None) -> None:
-        """Free what belongs to a tab that was closed."""
+    def close(self, session: str | None) -> str | None:
+        """Free what belongs to a tab that was closed; the key it had."""
         with self._lock:
             key = self._sessions.pop(session or "", None)
             visit = self._visits.pop(key or "", None)
         if visit is not None:
             visit.cancel.set()
+        return key
