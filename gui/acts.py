@@ -71,7 +71,7 @@ def settle(visit: Visit, workshop: Workshop, trace: Trace) -> None:
     visit.patches = None
     with workshop.lock:
         if trace.prompt.grid[0] and trace.spans:
-            visit.patches = workshop.engine.patches(trace).numpy()
+            visit.patches = workshop.engine.patches(trace)
         score(visit, workshop, trace)
     visit.say = emission_line(trace, latent)
 

@@ -168,7 +168,7 @@ def feed_instead(
         vector = waiting.watch.before(span)
     elif name == "patch" and patch is not None and visit.patches is not None:
         columns = visit.baseline.prompt.grid[1] if visit.baseline else 1
-        vector = visit.patches[patch[0] * columns + patch[1]]
+        vector = visit.patches[patch[0] * columns + patch[1]].numpy()
         mark = f"row {patch[0] + 1}, column {patch[1] + 1}"
     if vector is None or not mark:
         raise GuiError("That cannot be fed here.")

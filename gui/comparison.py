@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,22 +48,21 @@ def words(trace: Trace) -> Words:
 
 
 def first_divergence(base: Sequence[str], edited: Sequence[str]) -> int | None:
-    """Index of the first differing piece; None when both say the same."""
+    """Index of the first differing piece; None when both say the same.
+
+    Over what a person sees: :func:`core.measures.divergence.first_divergence` also counts
+    markers, which an edit of presence changes without changing a word.
+    """
     for i, (a, b) in enumerate(zip(base, edited, strict=False)):
         if a != b:
             return i
     return None if len(base) == len(edited) else min(len(base), len(edited))
 
 
-def same_answer(a: str | None, b: str | None) -> bool:
-    """Whether two parsed answers are the same apart from case, spacing and a full stop."""
-    if a is None or b is None:
-        return a is b
-    return " ".join(a.casefold().split()).rstrip(".") == " ".join(b.casefold().split()).rstrip(".")
-
-
 def badge(base: Trace, edited: Trace) -> str:
     """A key of :data:`BADGES`."""
+    from core.measures.outcome import same_answer
+
     if edited.ended_by == "cancelled":
         return "stopped"
     same_text = first_divergence(words(base).pieces, words(edited).pieces) is None
@@ -75,13 +73,3 @@ def badge(base: Trace, edited: Trace) -> str:
     if not same_answer(base.answer, edited.answer):
         return "flipped"
     return "unchanged" if same_text else "reworded"
-
-
-def shares(scores: Mapping[str, float]) -> dict[str, float]:
-    """Log-probabilities of the options → their probabilities among each other (sum 1)."""
-    if not scores:
-        return {}
-    top = max(scores.values())
-    weights = {o: math.exp(s - top) for o, s in scores.items()}
-    total = sum(weights.values())
-    return {o: w / total for o, w in weights.items()}

@@ -13,9 +13,9 @@ from gradio.utils import get_upload_folder
 
 from gui import acts, asking, panel
 from gui.components.examples import examples_html
-from gui.desk import GONE, Desk
+from gui.desk import GONE, Desk, sentence_of
 from gui.forms import make_edit
-from gui.screen import Screen, say_html
+from gui.screen import Screen, map_of, say_html
 from gui.steps import format_steps
 from gui.visits import Visit
 
@@ -153,6 +153,16 @@ class Handlers(Desk):
     def on_pick(self, key: str, event: gr.EventData) -> dict[Any, Any]:
         """Latents were selected in the strip."""
         return self.now(key, lambda v: acts.select(v, int(event.span), list(event.steps)))
+
+    def on_method(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """Another way to draw the map; what takes long is computed here, beside the model."""
+        visit, method = self.visits.get(key), str(event.method)
+        if visit is None:
+            return {self.page.say: say_html(GONE, True)}
+        try:
+            return {self.page.map: map_of(visit, self.workshop, method)}
+        except Exception as error:
+            return {self.page.say: say_html(sentence_of(error), True)}
 
     def on_undo(self, key: str) -> dict[Any, Any]:
         """Back to what was on the screen before."""

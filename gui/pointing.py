@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Place = tuple[int, int]
 
 
-def likeness(latents: Any, patches: Any) -> Any:
-    """Cosine similarity of every latent with every patch.
+def trail(latents: Tensor, patches: Tensor, grid: tuple[int, int]) -> list[Place | None]:
+    """(row, column) of the patch each latent is nearest to, in the order of the steps.
 
     Args:
-        latents: (K, D) numbers.
-        patches: (P, D) numbers.
+        latents: (K, D).
+        patches: (rows·columns, D), row by row.
+        grid: rows and columns.
 
     Returns:
-        float array (K, P); 0 where a vector has no length.
+        None for a latent without length, which points nowhere.
     """
-    import numpy as np
-
-    z, p = np.asarray(latents, np.float64), np.asarray(patches, np.float64)
-    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-9)
-    p = p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-9)
-    return z @ p.T
+    return [best[0][0] if best else None for best in nearest_places(latents, patches, grid, 1)]
 
 
-def trail(latents: Any, patches: Any, grid: tuple[int, int]) -> list[tuple[int, int]]:
-    """(row, column) of the patch each latent is nearest to, in the order of the steps."""
+def nearest_places(
+    latents: Tensor, patches: Tensor, grid: tuple[int, int], count: int
+) -> list[list[tuple[Place, float]]]:
+    """For each latent its ``count`` likest patches with their cosines, likest first."""
+    from core.measures.similarity import cosine
+
     if not len(latents) or not len(patches) or not grid[1]:
-        return []
-    places = likeness(latents, patches).argmax(axis=1)
-    return [(int(i) // grid[1], int(i) % grid[1]) for i in places]
+        return [[] for _ in latents]
+    out: list[list[tuple[Place, float]]] = []
+    for row in cosine(latents, patches):
+        if bool(row.isnan().all()):
+            out.append([])
+            continue
+        values, places = row.nan_to_num(-2.0).topk(min(count, len(row)))
+        out.append(
+            [
+                ((i // grid[1], i % grid[1]), v)
+                for i, v in zip(places.tolist(), values.tolist(), strict=True)
+            ]
+        )
+    return out

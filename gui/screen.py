@@ -14,8 +14,7 @@ from gui.components.strip import Slot, slots, strip_html
 from gui.components.tree import Leaf, tree_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
-from gui.pointing import likeness, trail
-from gui.projection import cosines, joint_pca
+from gui.pointing import nearest_places, trail
 from gui.steps import format_steps
 from gui.wording import answer_line, edit_title, emission_line
 
@@ -61,7 +60,7 @@ def screen(visit: Visit, workshop: Workshop) -> Screen:
         tree=tree_html(leaves(visit)),
         inspector=inspector_html(visit, shown),
         say=say_html(visit.say, visit.trouble),
-        map=_map(visit, workshop),
+        map=map_of(visit, workshop),
         similarity=_similarity(visit),
     )
 
@@ -163,13 +162,10 @@ def inspector_html(visit: Visit, trace: Trace | None) -> str:
     if slot.change is not None:
         facts.append(("change against the baseline, ‖z′−z‖/‖z‖", f"{slot.change:.2f}"))
     if visit.patches is not None and trace.prompt.grid[1]:
-        row = likeness(trace.spans[visit.span].latents.numpy()[step : step + 1], visit.patches)[0]
-        columns = trace.prompt.grid[1]
-        best = row.argsort()[::-1][:3]
-        near = ", ".join(
-            f"row {i // columns + 1} column {i % columns + 1} ({row[i]:.2f})" for i in best
-        )
-        facts.append(("nearest patches of the picture (cosine)", near))
+        latent = trace.spans[visit.span].latents[step : step + 1]
+        places = nearest_places(latent, visit.patches, trace.prompt.grid, 3)[0]
+        near = ", ".join(f"row {r + 1} column {c + 1} ({v:.2f})" for (r, c), v in places)
+        facts.append(("nearest patches of the picture (cosine)", near or "none"))
     body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f"<h3>Latent z{step + 1}</h3><dl class='facts'>{body}</dl>"
 
@@ -179,38 +175,51 @@ def _picture(visit: Visit, workshop: Workshop, shown: Trace | None) -> str:
     if shown is None or visit.patches is None or visit.span >= len(shown.spans):
         return picture_html(visit.uri, size)
     grid = shown.prompt.grid
-    way = trail(shown.spans[visit.span].latents.numpy(), visit.patches, grid)
+    way = trail(shown.spans[visit.span].latents, visit.patches, grid)
     steps = format_steps(visit.steps)
     here = visit.steps and any(k.name == "patch" for k in workshop.kinds)
     pointing = f"point z{steps} at it" if here else ""
     return picture_html(visit.uri, size, grid, way, visit.steps, pointing)
 
 
-def _tables(visit: Visit) -> tuple[Any, Any]:
-    """Latents of the selected span, before and after; () where there are none."""
+def _spans(visit: Visit) -> tuple[Any, Any]:
+    """The selected span's latents (K, D), before and after; None where there are none."""
     runs = (visit.baseline, visit.edited)
     before, after = (
-        run.spans[visit.span].latents.numpy() if run and visit.span < len(run.spans) else ()
+        run.spans[visit.span].latents if run and visit.span < len(run.spans) else None
         for run in runs
     )
     return before, after
 
 
-def _map(visit: Visit, workshop: Workshop) -> dict[str, Any] | None:
-    before, after = _tables(visit)
-    if not len(before):
+def map_of(visit: Visit, workshop: Workshop, method: str = "pca") -> dict[str, Any] | None:
+    """The map's figure: bank, baseline and edited latents in one joint fit."""
+    from core.measures.projection import project
+
+    before, after = _spans(visit)
+    if before is None:
         return None
+    after = before[:0] if after is None else after
     bank = workshop.background
-    (p, q, others), shares = joint_pca([before, after, bank])
-    axes = (f"PC 1 ({shares[0]:.0%})", f"PC 2 ({shares[1]:.0%})")
-    return map_figure(p, q, others, "other examples", visit.steps, visit.span, axes)
+    fitted = project([before, after, before[:0] if bank is None else bank], method)
+    p, q, others = fitted.tables
+    axes = ("", "")
+    if fitted.shares is not None:
+        axes = (f"PC 1 ({fitted.shares[0]:.0%})", f"PC 2 ({fitted.shares[1]:.0%})")
+    return map_figure(
+        p.tolist(), q.tolist(), others.tolist(), workshop.background_name, visit.steps, visit.span,
+        axes, " ".join(t for t in (fitted.caption, fitted.note) if t), method,
+    )  # fmt: skip
 
 
 def _similarity(visit: Visit) -> dict[str, Any] | None:
-    before, after = _tables(visit)
-    if not len(before):
+    from core.measures.similarity import within_run
+
+    before, after = _spans(visit)
+    if before is None:
         return None
-    return similarity_figure(cosines(before), cosines(after) if len(after) else (), visit.span)
+    edited = within_run(after).tolist() if after is not None else ()
+    return similarity_figure(within_run(before).tolist(), edited, visit.span)
 
 
 def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace | None) -> str:

@@ -83,7 +83,7 @@ class Studio:
     def _lay_y(self) -> None:
         gr.HTML("<h2><b>Y</b> what it answers</h2>")
         self.answers = gr.HTML(answers_html(None, None, {}), js_on_load=None, elem_id="answers")
-        self.map = Plot("Map", "map", "one PCA fit for both")
+        self.map = Plot("Map", "map", methods={"pca": "PCA", "umap": "UMAP"})
         self.similarity = Plot("Similarity", "similarity", "cosines, step × step, −1 to 1")
 
     def wire(self, does: Handlers) -> None:
@@ -112,6 +112,10 @@ class Studio:
             button.click(does.quick(name), [self.key, p.mode, p.seed], busy, **QUEUE, **QUIET)
         shown = [*self.parts, p.donor]
         self.strip.pick(does.on_pick, self.key, self.parts, queue=False, **QUIET)
+        self.map.method(
+            does.on_method, self.key, [self.map, self.say], concurrency_id="map",
+            concurrency_limit=1, **QUIET,
+        )  # fmt: skip
         for plot in (self.map, self.similarity):
             plot.point(does.on_pick, self.key, self.parts, queue=False, **QUIET)
         self.strip.undo(does.on_undo, self.key, shown, queue=False, **QUIET)

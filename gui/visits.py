@@ -42,7 +42,7 @@ class Visit:
         scores: trace id → option → log-probability.
         cancel: set to stop what is running.
         say, trouble: the line under the question, and whether it tells of a problem.
-        patches: (P, D) array, the picture's patch embeddings; None before the first run.
+        patches: tensor (P, D), the picture's patch embeddings; None before the first run.
         pending: a step-wise run (:class:`gui.asking.Pending`) that waits before a latent is fed.
         going: something is being asked of the model for this visit.
         model: name of the model its runs belong to; "" for the one the page opened with.

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.records import Trace
 
 KEPT = 64  # runs of examples that are remembered
@@ -44,7 +46,8 @@ class Workshop:
         self.stage = "starting"
         self.failure = ""
         self.seconds = 0.0
-        self.background: Any = ()
+        self.background: Tensor | None = None
+        self.background_name = "examples run so far"
 
     @property
     def ready(self) -> bool:
@@ -114,17 +117,18 @@ class Workshop:
             self._runs.move_to_end(index)
             return self._runs[index]
 
-    def _latents(self) -> Any:
-        """(N, D) latents of the examples run so far, for the map's background."""
-        import numpy as np
+    def _latents(self) -> Tensor | None:
+        """Clean latents (N, D) for the map's background: the bank's, else the examples' so far."""
+        import torch
 
         bank = getattr(self.engine, "bank", None)
         if bank is not None:
-            rows = bank.latents.flatten(0, 1).numpy()
-            rows = rows[~np.isnan(rows).any(axis=1)]
+            self.background_name = "the bank"
+            rows = bank.latents.flatten(0, 1)
+            rows = rows[rows.isfinite().all(dim=1)]
             return rows[:: max(1, len(rows) // BACKGROUND)]
-        tables = [span.latents.numpy() for run in self._runs.values() for span in run.spans]
-        return np.concatenate(tables) if tables else ()
+        tables = [span.latents for run in self._runs.values() for span in run.spans]
+        return torch.cat(tables) if tables else None
 
     def _fail(self, sentence: str) -> None:
         self.engine = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from gui.comparison import BADGES, badge, first_divergence, shares, words
+from gui.comparison import BADGES, badge, first_divergence, words
 from gui.wording import answer_line, arrival_line, receipt_line
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def option_bars(base: Mapping[str, float], edited: Mapping[str, float]) -> str:
     """Paired bars: each option's probability among the options, before and after."""
     if not base:
         return ""
-    left, right = shares(base), shares(edited)
+    from core.measures.outcome import renormalised
+
+    left, right = renormalised(base), renormalised(edited)
     rows = []
     for option, p in left.items():
         q = right.get(option)

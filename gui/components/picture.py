@@ -31,7 +31,7 @@ def picture_html(
     uri: str,
     size: tuple[int, int] = (1, 1),
     grid: tuple[int, int] = (0, 0),
-    trail: Sequence[tuple[int, int]] = (),
+    trail: Sequence[tuple[int, int] | None] = (),
     selected: Sequence[int] = (),
     pointing: str = "",
 ) -> str:
@@ -41,7 +41,8 @@ def picture_html(
         uri: the picture's ``data:`` address; "" before one is chosen.
         size: its width and height; only their ratio counts.
         grid: rows and columns of patches as the model sees them.
-        trail: (row, column) of the patch each latent of the span is nearest to, in order.
+        trail: (row, column) of the patch each latent of the span is nearest to, in order; None
+            for a latent that points nowhere.
         selected: selected steps.
         pointing: what a click on a place does, in words; "" when it does nothing.
     """
@@ -69,16 +70,17 @@ def picture_html(
 def _overlay(
     size: tuple[int, int],
     grid: tuple[int, int],
-    trail: Sequence[tuple[int, int]],
+    trail: Sequence[tuple[int, int] | None],
     selected: Sequence[int],
 ) -> str:
     """Numbered marks on the patches, joined in the order of the latents."""
     width, height = 400.0, 400.0 * size[1] / max(size[0], 1)
     across, down = width / grid[1], height / grid[0]
     seen: dict[tuple[int, int], list[int]] = {}
-    for k, place in enumerate(trail):
+    known = [(k, place) for k, place in enumerate(trail) if place is not None]
+    for k, place in known:
         seen.setdefault(place, []).append(k)
-    points = [((c + 0.5) * across, (r + 0.5) * down) for r, c in trail]
+    points = [((c + 0.5) * across, (r + 0.5) * down) for _, (r, c) in known]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     marks = []
     for (row, column), steps in seen.items():
@@ -96,9 +98,7 @@ def _overlay(
             f'rx="13" class="pin{" on" if on else ""}"/>'
             f'<text x="{x:.1f}" y="{y + 5:.1f}" class="pin-name">{label}</text>'
         )
-    said = "; ".join(
-        f"z{k + 1} is nearest to row {r + 1}, column {c + 1}" for k, (r, c) in enumerate(trail)
-    )
+    said = "; ".join(f"z{k + 1} is nearest to row {r + 1}, column {c + 1}" for k, (r, c) in known)
     return (
         f'<svg class="trail" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'aria-label="{escape(said, quote=True)}">'

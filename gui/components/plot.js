@@ -51,6 +51,28 @@ const letters = (word) => ({
     fill="currentColor">${word}</text></svg>`,
 });
 
+// A method that takes longer than an act is asked for once the act's own drawing is there.
+let method = null;
+function wish() {
+  const figure = props.value;
+  const drawn = figure && figure.layout.meta && figure.layout.meta.method;
+  if (!drawn) return;
+  method = method || drawn;
+  for (const button of element.querySelectorAll("button[data-method]")) {
+    button.setAttribute("aria-pressed", button.dataset.method === method ? "true" : "false");
+  }
+  if (drawn !== method) {
+    element.querySelector("h3 small").textContent = "computing…";
+    trigger("method", { method: method });
+  }
+}
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-method]");
+  if (!button || button.dataset.method === method) return;
+  method = button.dataset.method;
+  wish();
+});
+
 let queue = Promise.resolve();
 let bound = false;
 
@@ -64,6 +86,9 @@ async function draw() {
   const style = getComputedStyle(document.body);
   const drawn = coloured(figure, style);
   const name = props.plot_name;
+  const note = element.querySelector("h3 small");
+  const caption = figure.layout.meta && figure.layout.meta.caption;
+  if (caption) note.textContent = caption;
   await window.Plotly.react(node, drawn.data, { ...drawn.layout, uirevision: name }, {
     displaylogo: false,
     responsive: true,
@@ -90,7 +115,7 @@ async function draw() {
 }
 
 const redraw = () => {
-  queue = queue.then(draw).catch((error) => console.error(error));
+  queue = queue.then(draw).then(wish).catch((error) => console.error(error));
 };
 watch("value", redraw);
 window.addEventListener("zscope-theme", redraw);

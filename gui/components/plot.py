@@ -6,6 +6,7 @@ another host. A new figure is drawn into the same node, so zoom survives a redra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,13 +31,27 @@ class Plot(gr.HTML):
     Args:
         name: heading, and the name of saved files.
         elem_id: HTML id.
-        note: one line under the heading that says how to read it.
+        note: says beside the heading how to read it.
+        methods: ways to compute it, key → title, the first as drawn by every act; another one
+            is asked for with the event ``method``.
     """
 
-    def __init__(self, name: str, elem_id: str, note: str = "", **more: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        elem_id: str,
+        note: str = "",
+        methods: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         path = library()
         gr.set_static_paths([path])
-        heading = f"<h3>{escape(name)} <small>{escape(note)}</small></h3>"
+        buttons = "".join(
+            f'<button type="button" data-method="{key}" aria-pressed="{str(not n).lower()}">'
+            f"{escape(title)}</button>"
+            for n, (key, title) in enumerate((methods or {}).items())
+        )
+        heading = f"<h3><span>{escape(name)}</span>{buttons}<small>{escape(note)}</small></h3>"
         super().__init__(
             value=None,
             html_template=f'<div class="plot-frame">{heading}<div class="plot"></div></div>',

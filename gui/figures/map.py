@@ -19,6 +19,8 @@ def map_figure(
     selected: Sequence[int] = (),
     span: int = 0,
     axes: tuple[str, str] = ("", ""),
+    caption: str = "",
+    method: str = "pca",
 ) -> dict[str, Any]:
     """Baseline and edited trajectory in two dimensions.
 
@@ -28,8 +30,11 @@ def map_figure(
         selected: steps with a ring around them.
         span: which span the steps belong to; handed back on a click.
         axes: names of the two axes.
+        caption: how the map was made, to stand over it.
+        method: key of the method that was asked for.
     """
     data: list[dict[str, Any]] = []
+    background = [p for p in background if p[0] == p[0]]  # NaN has no place on the map
     if len(background):
         data.append(
             {
@@ -59,6 +64,7 @@ def map_figure(
             xaxis=bare_axis(axes[0]),
             yaxis=bare_axis(axes[1], scaleanchor="x"),
             annotations=arrows,
+            meta={"caption": caption, "method": method},
         ),
     }
 

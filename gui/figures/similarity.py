@@ -22,7 +22,7 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
     if len(after):
         k = min(len(before), len(after))
         change = [[float(after[i][j] - before[i][j]) for j in range(k)] for i in range(k)]
-        panels += [("edited", after), ("edited − baseline", change)]
+        panels += [("edited", after), ("difference", change)]
     data, axes, titles = [], {}, []
     for n, (name, matrix) in enumerate(panels):
         tail = "" if n == 0 else str(n + 1)

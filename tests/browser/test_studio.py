@@ -155,6 +155,70 @@ def test_stop_stops_within_a_step_and_keeps_what_there_is(slow_site, tab):
     expect(page.locator("#run")).to_be_enabled()
 
 
+def test_step_waits_with_a_hand_on_each_latent(site, tab):
+    page = tab(site)
+    page.click("#step")
+    expect(page.locator(".cell.waits")).to_have_text(re.compile("z1"))
+    assert page.locator("[data-name=previous]").count() == 0
+    page.click("#step")
+    expect(page.locator(".cell.waits .name")).to_have_text("z2")
+    page.click("[data-name=zero]")
+    expect(page.locator(".cell.waits .mark")).to_have_text("zeros")
+    expect(page.locator("#run")).to_have_text("Continue")
+    page.click("#run")
+    expect(page.locator(".leaf")).to_have_count(2)
+    expect(page.locator(".leaf.shown .title")).to_contain_text("at z2")
+    expect(page.locator(".cell.edited")).to_have_count(1)
+    expect(page.locator("#run")).to_have_text("Run")
+
+
+def test_stop_ends_a_run_that_waits(site, tab):
+    page = tab(site)
+    page.click("#step")
+    page.click("#step")
+    expect(page.locator(".cell.waits .name")).to_have_text("z2")
+    page.click("#stop")
+    expect(page.locator(".say")).to_contain_text("Stopped")
+    expect(page.locator("#run")).to_have_text("Run")
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+def test_a_click_on_the_picture_points_the_latent_there(site, tab):
+    page = tab(site)
+    page.click(".cell >> nth=2")
+    expect(page.locator(".hint")).to_have_text("Click a place to point z3 at it.")
+    box = page.locator("#picture img").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.4)
+    expect(page.locator(".leaf.shown .title")).to_contain_text("row 2, column 4")
+    expect(page.locator("svg.trail")).to_have_attribute(
+        "aria-label", re.compile("z3 is nearest to row ., column 4")
+    )
+
+
+def test_the_map_and_the_similarity_follow_the_edit_and_lead_back(site, tab):
+    page = tab(site)
+    page.wait_for_selector("#map .scatterlayer .trace")
+    assert page.locator("#similarity .hm").count() == 1
+    apply(page, "#quick-noise")
+    expect(page.locator("#similarity .hm")).to_have_count(3)
+    expect(page.locator("#map .annotation-arrow-g")).to_have_count(6)
+    expect(page.locator("#map small")).to_contain_text("PCA, joint fit of")
+    place = page.locator("#map .scatterlayer .trace").last.locator(".point").nth(4)
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("#inspector h3")).to_have_text(re.compile(r"Latent z\d"))
+
+
+def test_figures_take_the_theme(site, tab):
+    page = tab(site, color_scheme="light")
+    ink = "document.querySelector('#map .xtitle').style.fill"
+    page.wait_for_selector("#map .xtitle")
+    light = page.evaluate(ink)
+    page.click('[data-page="theme"]')
+    page.wait_for_function(f"{ink} !== {light!r}")
+
+
 def test_no_imagination_is_a_state_with_a_remedy(mute_site, tab):
     page = tab(mute_site)
     expect(page.locator(".remedy")).to_contain_text("without imagining")

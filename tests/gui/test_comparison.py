@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from core.records import Edit
-from gui.comparison import badge, first_divergence, same_answer, shares, words
+from gui.comparison import badge, first_divergence, words
 
 
 def test_words_leave_out_latents_and_markers(trace):
@@ -20,12 +20,6 @@ def test_first_divergence(a, b, place):
     assert first_divergence(a, b) == place
 
 
-def test_answers_compare_without_case_and_full_stop():
-    assert same_answer("Left. ", "left")
-    assert not same_answer("left", "right")
-    assert not same_answer(None, "left")
-
-
 def test_badges(engine, trace):
     same = engine.branch(trace, [Edit("identity")])
     other = engine.branch(trace, [Edit("zero")])
@@ -36,10 +30,3 @@ def test_badges(engine, trace):
     assert badge(trace, replace(other, answer=None)) == "lost"
     assert badge(replace(trace, answer=None), other) == "unparsed"
     assert badge(trace, replace(same, ended_by="cancelled")) == "stopped"
-
-
-def test_shares_add_up():
-    got = shares({"a": -1000.0, "b": -1001.0})
-    assert sum(got.values()) == pytest.approx(1)
-    assert got["a"] == pytest.approx(1 / (1 + 2.718281828**-1))
-    assert shares({}) == {}

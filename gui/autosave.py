@@ -1,0 +1,163 @@
+"""Sessions kept on disk by themselves: a tab finds its branches again after a reload or a crash.
+
+The browser holds only a session's name, which nobody can guess; the runs stay on this machine,
+in files that are replaced in one step. Writing happens behind the page, once the visitor has
+been still for a moment.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.records.archive import Session
+    from gui.visits import Visit
+
+DAYS = 7  # an untouched session is deleted after so many
+STILL = 0.3  # seconds without a change before a session is written
+NAME = re.compile(r"[A-Za-z0-9_-]{32}")
+SUFFIX = ".zscope"
+
+
+@dataclass
+class Open:
+    """A session a tab is working in."""
+
+    key: str
+    visit: Visit
+    write: Callable[[Path], None]
+    due: float = 0.0
+
+
+class Autosave:
+    """Sessions in one folder.
+
+    Args:
+        folder: where they are kept; None keeps nothing (a hosted copy, a test).
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._open: dict[str, Open] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._writing = threading.Lock()
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.expire()
+            threading.Thread(target=self._work, name="autosave", daemon=True).start()
+
+    def begin(self, key: str, visit: Visit, write: Callable[[Path], None], name: str = "") -> str:
+        """The name of the session a tab works in from now on, "" when nothing is kept.
+
+        Args:
+            key: of the visit.
+            write: saves the visit to a path.
+            name: of a session that is gone on with; a tab that had it open lets go of it.
+        """
+        if self.folder is None:
+            return ""
+        name = name if NAME.fullmatch(name) else secrets.token_urlsafe(24)
+        with self._lock:
+            self._open = {n: o for n, o in self._open.items() if o.key != key}
+            self._open[name] = Open(key, visit, write)
+        return name
+
+    def taken(self, name: str) -> bool:
+        """Whether a tab works in this session at the moment."""
+        return name in self._open
+
+    def path(self, key: str | None) -> Path | None:
+        """The file of the session that the visit of ``key`` is kept in."""
+        name = next((n for n, o in self._open.items() if o.key == key), None)
+        return self.folder / (name + SUFFIX) if self.folder is not None and name else None
+
+    def find(self, name: str) -> Session | None:
+        """What was kept under a name; None when there is nothing that opens."""
+        if self.folder is None or not NAME.fullmatch(name or ""):
+            return None
+        path = self.folder / (name + SUFFIX)
+        with self._lock:
+            entry = self._open.get(name)
+        if entry is not None and entry.due:  # the reload came before the old tab's last save
+            self._write(name, entry)
+        from core.errors import RecordError
+        from core.records import load
+
+        with self._writing:  # a tab that was just closed may still be on its way to the disk
+            try:
+                return load(path) if path.is_file() else None
+            except RecordError as error:
+                print(f"A kept session was left aside: {error}", file=sys.stderr)
+                return None
+
+    def touch(self, key: str | None) -> None:
+        """The visit of ``key`` has changed and is to be written."""
+        with self._lock:
+            for entry in self._open.values():
+                if entry.key == key:
+                    entry.due = time.monotonic() + STILL
+                    self._wake.set()
+
+    def leave(self, key: str) -> None:
+        """The tab of ``key`` was closed: write what is due, and free the session's name."""
+        with self._lock:
+            found = next((n for n, o in self._open.items() if o.key == key), None)
+            entry = self._open.pop(found) if found is not None else None
+        if found is not None and entry is not None and entry.due:
+            self._write(found, entry)
+
+    def settle(self) -> None:
+        """Write everything that is due, now."""
+        with self._lock:
+            due = [(n, o) for n, o in self._open.items() if o.due]
+        for name, entry in due:
+            self._write(name, entry)
+
+    def expire(self) -> None:
+        """Delete sessions nobody has touched for :data:`DAYS` days."""
+        if self.folder is None:
+            return
+        oldest = time.time() - DAYS * 86400
+        for path in self.folder.glob("*"):
+            try:
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
+            except OSError:
+                continue
+
+    def _work(self) -> None:
+        cleaned = time.monotonic()
+        while True:
+            self._wake.wait(3600)
+            time.sleep(STILL)
+            with self._lock:
+                now = time.monotonic()
+                due = [(n, o) for n, o in self._open.items() if o.due and o.due <= now]
+                if not any(o.due for o in self._open.values() if o.due > now):
+                    self._wake.clear()
+            for name, entry in due:
+                self._write(name, entry)
+            if time.monotonic() - cleaned > 3600:
+                cleaned = time.monotonic()
+                self.expire()
+
+    def _write(self, name: str, entry: Open) -> None:
+        assert self.folder is not None
+        with self._writing:
+            entry.due = 0.0
+            if not entry.visit.branches:
+                return
+            try:
+                entry.write(self.folder / (name + SUFFIX))
+            except Exception:  # a full disk must not take the page down
+                traceback.print_exc()
