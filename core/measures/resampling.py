@@ -34,12 +34,9 @@ def clustered(
     if len(names) != len(values):
         raise InputError(f"There are {len(values)} differences and {len(names)} cluster names.")
     missing = np.isnan(values).reshape(len(values), int(np.prod(values.shape[1:])))
-    kept = ~missing.any(axis=1)
+    kept = np.flatnonzero(~missing.any(axis=1))
     code: dict[Hashable, int] = {}
-    index = np.array(
-        [code.setdefault(n, len(code)) for n, k in zip(names, map(bool, kept), strict=True) if k],
-        np.int64,
-    )
+    index = np.array([code.setdefault(names[item], len(code)) for item in kept], np.int64)
     sums = np.zeros((len(code), *values.shape[1:]))
     np.add.at(sums, index, values[kept])
     return sums, np.bincount(index, minlength=len(code)).astype(np.int64)
