@@ -45,7 +45,7 @@ def branch_rows(
                 own_k[b, :, place] = new_k
                 own_v[b, :, place] = new_v
     cache.cuts = [(*base.cuts, *prepared.plan.cuts) for prepared in plans]
-    loop = engine.loop(on_end=on_end)
+    loop = engine.loop(held.processor, on_end)
     settling = []
     for b, (row, prepared) in enumerate(zip(rows, plans, strict=True)):
         last = outputs[b][0].get(prepared.plan.fork - 1, prepared.plan.settle_from)

@@ -163,7 +163,8 @@ def _finish(
         receipts=receipts,
     )
     inputs = dict(job.inputs) if count == 1 else unbatched(job.inputs, index, engine.passes)
-    hold(engine, trace, row, batch.copies.of(row), inputs, done.patches[index], job.forced)
+    cache, patches = batch.copies.of(row), done.patches[index]
+    hold(engine, trace, row, cache, inputs, patches, job.forced, job.processor)
     return trace
 
 
@@ -175,12 +176,20 @@ def hold(
     inputs: dict[str, Any],
     patches: Tensor | None,
     forced: Mapping[int, int] | None = None,
+    processor: LogitsProcessor | None = None,
 ) -> None:
     """Keep a run in the engine's store; without its cache it is replayed when needed."""
     live = None
     if cache is not None:
         live = Live(cache, list(row.hidden), list(row.states), dict(row.vectors))
     held = Held(
-        trace, inputs, row.first_position, row.padded_ids, patches, dict(forced or {}), live
+        trace,
+        inputs,
+        row.first_position,
+        row.padded_ids,
+        patches,
+        dict(forced or {}),
+        live,
+        processor,
     )
     engine.store.put(held)

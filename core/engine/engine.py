@@ -290,7 +290,15 @@ class Engine:
                     edits=tuple(edits),
                     receipts=plan.receipts(row.hidden),
                 )
-                hold(self, child, row, copies.of(row), held.inputs, held.patches)
+                hold(
+                    self,
+                    child,
+                    row,
+                    copies.of(row),
+                    held.inputs,
+                    held.patches,
+                    processor=held.processor,
+                )
                 out.append(child)
             return out
 

@@ -175,6 +175,9 @@ class Loop:
             scores = self.processor(seen, scores[None])[0]
         if banned:
             scores[list(banned)] = float("-inf")
+            if not bool(scores.isfinite().any()):  # a processor forced what is banned here
+                scores = logits.clone()
+                scores[list(banned)] = float("-inf")
         return draw(scores, row.settings, place)
 
     def _retire(self, live: list[Row], cache: BranchCache) -> list[Row]:

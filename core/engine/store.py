@@ -9,6 +9,7 @@ trace) is small and stays longer. A run that was forgotten altogether says so.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -55,6 +56,7 @@ class Held:
         patches: the picture's merged patch embeddings (n, D), or None.
         forced: place → id that was forced when the run was made.
         live: the heavy part, None when it was dropped.
+        processor: the logits processors it was sampled under, which its branches meet too.
     """
 
     trace: Trace
@@ -64,6 +66,7 @@ class Held:
     patches: Tensor | None
     forced: dict[int, int] = field(default_factory=dict)
     live: Live | None = None
+    processor: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 class Store:
