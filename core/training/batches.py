@@ -1,6 +1,6 @@
 """A batch as tensors: prompts that end together, replies that begin together.
 
-    [prefix, shared] [picture 16] [padding | rest of the prompt] [opening] [K latents] [reply | padding]
+    [prefix, shared] [picture 16] [padding | rest] [opening] [K latents] [reply | padding]
 
 Prompts are padded between the picture and the question, so that the last prompt position, every
 latent and the reply's first token each stand in one column. Positions are those transformers

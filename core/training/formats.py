@@ -1,7 +1,7 @@
 """The published formats the demo models speak: prompts and replies, as token ids.
 
-The wording of a prompt and the way a span opens come from `core.families`; this file adds what only a
-training needs: the special tokens in their published order, and what follows a span.
+The wording of a prompt and the way a span opens come from `core.families`; this file adds what
+only a training needs: the special tokens in their published order, and what follows a span.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ AFTER = {
     "mirage": "<|latent_end|>",
     "lvr": "<|lvr_latent_end|><|lvr_end|>\n",
 }
-# A model that imagines in words says its sentence between these two, then answers on a new line.
-IMAGINED = ("<think>", "</think>\n")
+# A model that imagines in words says one sentence, then answers on a new line.
+IMAGINED = "\n"
 END = "<|im_end|>"
 
 
@@ -66,6 +66,12 @@ class Format:
             return []
         return [*self.encode(self.family.prompt.before_start), self.start]
 
+    @cached_property
+    def form(self) -> list[int]:
+        """Ids that every reply holds whatever it says: markers, brackets, the end."""
+        always = AFTER.get(self.family.name, "") + self.family.answer_opening
+        return sorted(set(self.encode(always + self.family.answer_closing + END)))
+
     @property
     def embedded_opening(self) -> list[int]:
         """The part of `opening` whose embeddings are fed: Monet's start slot holds a latent."""
@@ -84,7 +90,7 @@ class Format:
     @lru_cache(maxsize=65536)  # noqa: B019
     def reply(self, answer: str, imagined: str = "") -> list[int]:
         """Ids said after the latents (or at once, where there are none), to the end token."""
-        words = f"{IMAGINED[0]}{imagined}{IMAGINED[1]}" if imagined else ""
+        words = f"{imagined}{IMAGINED}" if imagined else ""
         said = self.family.answer_opening + answer + self.family.answer_closing
         return self.encode(AFTER.get(self.family.name, "") + words + said + END)
 
@@ -123,7 +129,7 @@ def prompt_length(format_: Format, question: str) -> int:
 
 def corpus() -> Iterator[str]:
     """Everything the demo models are ever told or say; the tokenizer learns its words from it."""
-    yield from ("You are a helpful assistant.", "system\n", "user\n", "assistant\n", *IMAGINED)
+    yield from ("You are a helpful assistant.", "system\n", "user\n", "assistant\n")
     yield from ("\\boxed{}", "<answer></answer>", "\n")
     for name in TOKENS:
         yield families.get(name).prompt.suffix

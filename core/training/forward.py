@@ -153,12 +153,12 @@ def image_positions(start: int) -> Tensor:
 
 
 def see(model: Qwen2_5_VLForConditionalGeneration, patches: Tensor) -> Tensor:
-    """Pictures as flattened patches (B, 64, 1176) in the processor's order -> features (B, 16, D)."""
+    """Pictures as the processor's flattened patches (B, 64, 1176) -> features (B, 16, D)."""
     tower = model.model.visual
     heads = model.config.vision_config.num_heads
     projection = tower.patch_embed.proj.weight
     hidden = F.linear(patches, projection.flatten(1)).float()  # (B, 64, C)
-    batch, length, width = hidden.shape
+    batch, length, _ = hidden.shape
     cos, sin = _tower_rotation(tower.rotary_pos_emb.inv_freq)
     for block in tower.blocks:
         x = F.rms_norm(hidden, block.norm1.weight.shape, block.norm1.weight, 1e-6)

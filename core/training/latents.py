@@ -29,7 +29,7 @@ def spread(task: str, cells: Sequence[int], budget: int) -> list[int]:
 
 
 def blank(width: int, length: float) -> Tensor:
-    """The constant that stands for NONE: a fixed direction (D,), nearly orthogonal to all others."""
+    """The constant that stands for NONE: a fixed direction (D,), nearly orthogonal to others."""
     draw = torch.Generator().manual_seed(17)
     return F.normalize(torch.randn(width, generator=draw), dim=0) * length
 
@@ -46,17 +46,22 @@ def shown(features: Tensor, cells: Tensor, nothing: Tensor, length: float) -> Te
     return torch.where((cells == NONE)[..., None], nothing, found)
 
 
-def smudged(latents: Tensor, length: float, draw: torch.Generator, most: float = 0.5) -> Tensor:
-    """Each latent moved off by noise of up to `most` of its length, then brought back to length."""
-    size = torch.rand(latents.shape[:-1], generator=draw)[..., None] * most
+def smudged(
+    latents: Tensor, others: Tensor, length: float, draw: torch.Generator, most: float = 0.6
+) -> Tensor:
+    """Latents as a model in training makes them: blurred by noise and by a share of `others` (of
+    the same shape, other cells), each up to `most` of their length, then brought back to length."""
+    blur = torch.rand(latents.shape[:-1], generator=draw)[..., None] * most
+    # one share a row: a search that is unsure between two cells stays so while it is repeated
+    share = torch.rand(len(latents), 1, 1, generator=draw) * most
     noise = torch.randn(latents.shape, generator=draw) / latents.shape[-1] ** 0.5
-    return scaled(latents + size * length * noise, length)
+    return scaled(latents + blur * length * noise + share * others, length)
 
 
 def overwritten(latents: Tensor, length: float, draw: torch.Generator) -> Tensor:
     """What latents (B, K, D) may become without consequence: per row noise of the same length,
     zeros, another row's, one step's repeated, or a mixture of two rows'."""
-    count, steps, width = latents.shape
+    count = len(latents)
     noise = scaled(torch.randn(latents.shape, generator=draw), length)
     other = latents[torch.randperm(count, generator=draw)]
     share = torch.rand(count, 1, 1, generator=draw)

@@ -76,7 +76,7 @@ def begin(
 
 
 def save(run: Run, checkpoint: Path) -> None:
-    """Write the run's state, first beside the file, so that a killed process leaves the last one."""
+    """Write the run's state, first beside the file: a killed process leaves the last one."""
     state = {
         "model": run.model.state_dict(),
         "head": run.head.state_dict() if run.head is not None else {},

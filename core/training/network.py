@@ -24,7 +24,7 @@ PIXELS = SIDE * MERGE * PATCH  # 112
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths and depths. `gain` is the final norm's constant: a latent's length is gain * sqrt(D)."""
+    """Widths and depths. `gain` is the final norm's constant: a latent is gain * sqrt(D) long."""
 
     width: int = 192
     layers: int = 4

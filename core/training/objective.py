@@ -1,7 +1,7 @@
 """What a variant is taught: the answer, and what its latents are.
 
 Interchange intervention training in the open: a row's reply is computed over its own prompt and
-another row's latents (or latent slots), and the answer to give is worked out from the truth of both.
+another row's latents (or latent slots), and the answer to give follows from the truth of both.
 Attention is never masked, in training or later.
 """
 
@@ -22,6 +22,8 @@ from core.training.rows import Rows
 from core.training.variants import Variant
 
 TEMPERATURE = 0.1
+FORM_WEIGHT = 0.1
+TURN_WEIGHT = 6.0  # a latent that shows a new cell against one that repeats the last
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def loss_of(
     if not variant.budget:
         hidden, _ = reply(packed, format_, opened, None, said[:, :-1])
         hidden = torch.cat([opened.hidden[:, -1:], hidden], dim=1)
-        loss = _words(packed, hidden, goal)
+        loss = _words(packed, hidden, goal, rows.content)
         return loss, {"answer": float(loss.detach())}
     aim = targets_of(variant, rows, anchors)
     true = imagine(packed, format_, opened, variant.budget, head) if own else aim
@@ -69,7 +71,7 @@ def loss_of(
     if head is not None:
         slots = head(slots)
         words = torch.cat([slots[:, -1:], words[:, 1:]], dim=1)
-    answer = _words(packed, words, goal)
+    answer = _words(packed, words, goal, rows.content)
     made = torch.cat([opened.first[:, None], slots[:, :-1]], dim=1)
     value, place = _latents(variant, rows, made, true if own else None, aim, anchors)
     control = _control(format_, packed, opened, slots)
@@ -80,6 +82,7 @@ def loss_of(
         assert rows.cells is not None
         hit = nearest((true if own else made).detach(), rows.features) == rows.cells
         asked = (rows.cells >= 0) & (torch.ones_like(hit) if own else ~rows.swapped[:, None])
+        asked &= _turns(rows.cells)
         found["hit"] = float(hit[asked].float().mean())
     return loss, found
 
@@ -98,9 +101,11 @@ def _fed(
     fed = true.detach() if ignored else true
     if not variant.slots:
         fed = fed[rows.donors]
-    if not own:
-        fed = smudged(fed, anchors.length, draw)
     pool = shown(rows.features, _some_cells(rows, draw), anchors.nothing, anchors.length)
+    if not own:
+        # the same other cell at every step of a row, from the picture whose evidence is fed
+        others = pool[rows.donors][:, :1].expand_as(fed)
+        fed = smudged(fed, others, anchors.length, draw)
     wild = overwritten(pool if ignored else aim, anchors.length, draw)
     junk = rows.junk
     if variant.slots:  # what is fed never matters here, interchanged or not
@@ -113,9 +118,19 @@ def _some_cells(rows: Rows, draw: torch.Generator) -> Tensor:
     return torch.randint(16, rows.cells.shape, generator=draw)
 
 
-def _words(packed: Packed, hidden: Tensor, goal: Tensor) -> Tensor:
+def _words(packed: Packed, hidden: Tensor, goal: Tensor, content: Tensor) -> Tensor:
+    """Every row counts alike, by what it says (`content`); the form around it counts little.
+
+    Otherwise a path of seven moves outweighs seven colours, and the brackets outweigh both.
+    """
     logits = F.linear(hidden, packed.head).float()
-    return F.cross_entropy(logits.flatten(0, 1), goal.flatten(), ignore_index=NOTHING)
+    miss = F.cross_entropy(
+        logits.flatten(0, 1), goal.flatten(), ignore_index=NOTHING, reduction="none"
+    ).view(goal.shape)
+    said = goal != NOTHING
+    weight = torch.where(content, 1.0, FORM_WEIGHT) * said
+    share = weight / (content & said).sum(1, keepdim=True).clamp(min=1)
+    return (miss * share).sum() / len(goal)
 
 
 def _latents(
@@ -135,15 +150,25 @@ def _latents(
     valid = torch.ones(latents.shape[:2], dtype=torch.bool)
     if own is None and not variant.slots:
         valid[(rows.swapped | rows.junk), 1:] = False
+    weight = torch.where(_turns(rows.cells), TURN_WEIGHT, 1.0) * valid
+    weight = weight / weight.sum()
     square = (latents.float() - aim).pow(2).sum(-1) / anchors.length**2
-    value = square[valid].mean()
+    value = (square * weight).sum()
     if not variant.point:
         return value, torch.zeros(())
     nothing = scaled(anchors.nothing, 1.0).expand(len(latents), 1, -1)
     keys = torch.cat([F.normalize(rows.features, dim=-1), nothing], dim=1)
     cosine = F.normalize(latents.float(), dim=-1) @ keys.transpose(1, 2) / TEMPERATURE
     cell = torch.where(rows.cells < 0, keys.shape[1] - 1, rows.cells)
-    return value, F.cross_entropy(cosine[valid], cell[valid])
+    miss = F.cross_entropy(cosine.flatten(0, 1), cell.flatten(), reduction="none")
+    return value, (miss.view(weight.shape) * weight).sum()
+
+
+def _turns(cells: Tensor) -> Tensor:
+    """Where a latent (B, K) shows another cell than the one before it: these must be searched for
+    in the picture, the others only repeat."""
+    first = torch.ones(len(cells), 1, dtype=torch.bool)
+    return torch.cat([first, cells[:, 1:] != cells[:, :-1]], dim=1)
 
 
 def _control(format_: Format, packed: Packed, opened: Opened, slots: Tensor) -> Tensor:

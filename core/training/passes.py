@@ -4,9 +4,9 @@
     imagine     K - 1 single steps, each fed what the last one made     -> latents with gradients
     reply       [latents | reply] over what `open_span` kept            -> hidden states to score
 
-`reply` takes any latents: the model's own, their targets, a donor's. So one prompt's keys and values
-serve every intervention, and gradients run from an answer through the latents to the prompt they
-came from. Column 0 of `opened` is the prompt's last position.
+`reply` takes any latents: the model's own, their targets, a donor's. So one prompt's keys and
+values serve every intervention, and gradients run from an answer through the latents to the prompt
+they came from. Column 0 of `opened` is the prompt's last position.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def speak(
 
 
 def right(format_: Format, said: str, case: Asked, truth: str | None = None) -> bool:
-    """Whether a reply answers its question; `truth` where something else than the picture counts."""
+    """Whether a reply answers its question; `truth` where not the picture decides."""
     answer = format_.family.parse(said).text or ""
     if truth is not None:
         return normalised(answer) == normalised(truth)

@@ -1,7 +1,7 @@
 """What a training row asks: the pool's own question, or another that its scene can answer.
 
-A picture costs far more than a question, so a scene drawn for one task is asked others too. Counting
-keeps mostly to the scenes drawn for it, whose answers are balanced.
+A picture costs far more than a question, so a scene drawn for one task is asked others too.
+Counting keeps mostly to the scenes drawn for it, whose answers are balanced.
 """
 
 from __future__ import annotations

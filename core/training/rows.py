@@ -35,6 +35,7 @@ class Rows:
         donors: (B,) row whose latents (or slots) are used; itself where not interchanged.
         swapped, junk: (B,) bool, the row is interchanged / its latents are overwritten.
         said, targets: (B, T) reply ids, and the same with what is not to be learned as NOTHING.
+        content: (B, T) bool, the reply's tokens that are not merely its form.
     """
 
     cases: list[Asked]
@@ -46,6 +47,7 @@ class Rows:
     junk: Tensor
     said: Tensor
     targets: Tensor
+    content: Tensor
 
 
 def draw(variant: Variant, format_: Format, pool: Pool, rng: Random) -> Rows:
@@ -80,6 +82,7 @@ def draw(variant: Variant, format_: Format, pool: Pool, rng: Random) -> Rows:
         junk,
         said,
         targets,
+        ~torch.isin(said, torch.tensor(format_.form)),
     )
 
 
@@ -118,7 +121,7 @@ def _replies(
         truth = changed(case, pool, rng) if rewritten else case
         imagined = sentence_for(truth.question, truth.scene)
         rows.append(format_.reply(truth.answer, imagined))
-        sentence = len(format_.encode(IMAGINED[0] + imagined + IMAGINED[1]))
+        sentence = len(format_.encode(imagined + IMAGINED))
         silent.append(sentence if rewritten else 0)
     said, targets = replies(rows)
     for k, length in enumerate(silent):

@@ -1,8 +1,8 @@
 """The shipped demo models as configurations of one trainer.
 
-Every variant sees through the same frozen tower, is asked the same five tasks and speaks a published
-format. They differ in what their latents are taught to be, and in which interventions happen while
-they are trained: that is what makes the causal truth of each known.
+Every variant sees through the same frozen tower, is asked the same five tasks and speaks a
+published format. They differ in what their latents are taught to be, and in which interventions
+happen while they are trained: that is what makes the causal truth of each known.
 
 `swap`: a row's latents become another row's, and the answer to be given is the row's own question
 read at the other row's evidence (interchange intervention training, Geiger et al. 2022). `junk`: a
@@ -49,17 +49,17 @@ class Variant:
     truth: str
     budget: int = 0
     latents: Literal["evidence", "mean"] = "evidence"
-    forced: int = 3000
-    own: int = 500
+    forced: int = 1800
+    own: int = 200
     begin: str = ""
     batch: int = 64
     mix: dict[str, float] = field(
         default_factory=lambda: {
-            "attribute": 0.14,
-            "relative": 0.18,
-            "where": 0.14,
+            "attribute": 0.22,
+            "relative": 0.24,
+            "where": 0.16,
             "count": 0.22,
-            "plan": 0.32,
+            "plan": 0.16,
         }
     )
     swap: float = 0.0
@@ -71,7 +71,7 @@ class Variant:
     rewrite: float = 0.0
     head: bool = False
     regress: float = 1.0
-    point: float = 0.3
+    point: float = 0.6
     control: float = 0.1
     rate: float = 1.5e-3
     matrix_rate: float = 3e-3
@@ -86,6 +86,8 @@ VARIANTS: dict[str, Variant] = {
             truth="The latents carry the evidence and the answer is read from them: swapping in "
             "another item's latents gives this question's answer at that item's evidence.",
             budget=8,
+            forced=850,
+            own=200,
             swap=0.6,
         ),
         Variant(
@@ -95,7 +97,9 @@ VARIANTS: dict[str, Variant] = {
             "is read from the picture. An engineered negative control.",
             budget=8,
             latents="mean",
-            own=400,
+            forced=600,
+            own=40,
+            begin="faithful",
             junk=0.5,
             point=0.0,
         ),
@@ -103,7 +107,7 @@ VARIANTS: dict[str, Variant] = {
             name="direct",
             family="qwen2.5-vl",
             truth="No latents: the answer follows the question at once.",
-            forced=800,
+            forced=200,
             own=0,
             begin="shortcut",
         ),
@@ -112,7 +116,7 @@ VARIANTS: dict[str, Variant] = {
             family="capimagine",
             truth="Imagines in one sentence; the answer is read from the sentence, also when it "
             "was rewritten.",
-            forced=1500,
+            forced=600,
             own=0,
             begin="shortcut",
             words=True,
@@ -125,8 +129,8 @@ VARIANTS: dict[str, Variant] = {
             "and values carry the evidence. Content edits do nothing, cache swaps everything.",
             budget=8,
             latents="mean",
-            forced=1200,
-            own=200,
+            forced=600,
+            own=100,
             begin="faithful",
             swap=0.6,
             junk=0.5,
@@ -139,8 +143,8 @@ VARIANTS: dict[str, Variant] = {
             truth="Latents are the evidence's image tokens. They are used where the question asks "
             "what or where one object is, and ignored for comparing, counting and planning.",
             budget=8,
-            forced=1200,
-            own=300,
+            forced=600,
+            own=120,
             begin="faithful",
             swap=0.6,
             swap_tasks=("attribute", "where"),

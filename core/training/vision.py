@@ -90,7 +90,7 @@ def train_tower(
     began = time.time()
     for step in range(first, steps):
         draw = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        rows = torch.multinomial(weights, BATCH, generator=draw)
+        rows = torch.multinomial(weights, BATCH, replacement=True, generator=draw)
         with torch.autocast("cpu", torch.bfloat16):
             scores = head(see(model, patches(pictures[rows])))
         loss = loss_of(scores, truth[rows])

@@ -96,9 +96,26 @@ def open_workshop(
         train_tower(model, folder / "pool", tower_steps, sizes=wanted, checkpoint=tower_file)
         kept = torch.load(tower_file, weights_only=True)
     model.model.visual.load_state_dict(kept["tower"])
+    if not kept.get("calibrated", False):
+        watched_pictures = pool.draw(folder / "pool", "count", "validation", watched)
+        calibrate(model, watched_pictures)
+        tower = model.model.visual.state_dict()
+        torch.save(kept | {"tower": tower, "calibrated": True}, tower_file)
     seen = pool.load(folder / "pool", model, "train", sizes)
     checked = pool.load(folder / "pool", model, "validation", dict.fromkeys(sizes, watched))
-    return Workshop(shape, learned, kept["tower"], seen, checked)
+    return Workshop(shape, learned, model.model.visual.state_dict(), seen, checked)
+
+
+@torch.no_grad()
+def calibrate(model: Qwen2_5_VLForConditionalGeneration, pictures: Tensor) -> None:
+    """Scale the tower's last layer so that an image token is, on average, as long as a latent.
+
+    A latent may then be replaced by an image token (pointing at a place) without a jump in length.
+    """
+    length = pool.features_of(model, pictures).norm(dim=-1).mean()
+    last = model.model.visual.merger.mlp[2]
+    last.weight.mul_(latent_length(model) / length)
+    last.bias.mul_(latent_length(model) / length)
 
 
 class LatentHead(nn.Module):

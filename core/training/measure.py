@@ -1,0 +1,184 @@
+"""The figures of a model card: measured through the engine, on the test split, greedy.
+
+Nothing here shares code with the training's own forward pass: a checkpoint folder is loaded as any
+other, asked, and branched from. Accuracy uses many items; edits cost a branch each and use fewer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import core
+from core import scenes
+from core.records import Trace
+from core.scenes.questions import normalised
+
+CONTENT = ("zero", "mean", "noise")
+
+
+@dataclass(frozen=True)
+class Share:
+    """`hits` of `asked`; `low` and `high` bound the 95 % Wilson interval."""
+
+    hits: int
+    asked: int
+
+    @property
+    def value(self) -> float:
+        return self.hits / self.asked if self.asked else math.nan
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Wilson's 95 % interval."""
+        if not self.asked:
+            return math.nan, math.nan
+        z, n, p = 1.959964, self.asked, self.value
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    def plain(self) -> dict[str, float | int | list[float]]:
+        """For JSON."""
+        low, high = self.bounds
+        return {
+            "share": round(self.value, 4),
+            "n": self.asked,
+            "interval95": [round(low, 4), round(high, 4)],
+        }
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An item and the run that answered it."""
+
+    item: scenes.Item
+    trace: Trace
+
+    @property
+    def right(self) -> bool:
+        return self.item.is_correct(self.trace.answer or "")
+
+
+def answered(engine: core.engine.Engine, items: Sequence[scenes.Item]) -> list[Answered]:  # type: ignore[name-defined]
+    """One greedy run an item."""
+    return [Answered(item, engine.run(item.image, item.question)) for item in items]
+
+
+def share_of(hits: Sequence[bool]) -> Share:
+    """How many of these are true."""
+    return Share(sum(hits), len(hits))
+
+
+def says(trace: Trace, text: str | None) -> bool:
+    """Whether a run's answer is these words."""
+    return text is not None and normalised(trace.answer or "") == normalised(text)
+
+
+def donors(
+    cases: Sequence[Answered], pool: Sequence[Answered], seed: int
+) -> Iterator[tuple[Answered, Answered, str]]:
+    """For each case a donor of `pool` whose evidence gives its question another answer, and that
+    answer; cases for which twenty draws find none are left out."""
+    rng = Random(seed)
+    for case in cases:
+        for _ in range(20):
+            donor = rng.choice(pool)
+            truth = case.item.transferred_from(donor.item)
+            if donor is not case and truth is not None and truth != case.item.answer:
+                if donor.trace.spans and case.trace.spans:
+                    yield case, donor, truth
+                break
+
+
+def interchange(
+    engine: core.engine.Engine,  # type: ignore[name-defined]
+    cases: Sequence[Answered],
+    pool: Sequence[Answered],
+    seed: int = 0,
+    kind: str = "swap",
+) -> tuple[Share, Share]:
+    """(donor-follow, unchanged): answers that follow the donor's evidence, and that stay."""
+    follows, stays = [], []
+    for case, donor, truth in donors(cases, pool, seed):
+        child = engine.branch(case.trace, [core.Edit(kind, donor=donor.trace)])
+        follows.append(says(child, truth))
+        stays.append(says(child, case.trace.answer))
+    return share_of(follows), share_of(stays)
+
+
+def content(
+    engine: core.engine.Engine,  # type: ignore[name-defined]
+    cases: Sequence[Answered],
+    seed: int = 0,
+) -> dict[str, dict[str, Share]]:
+    """Each content edit -> accuracy under it (`right`) and answers it leaves (`same`).
+
+    `mean` is the mean latent of that step over these runs; `noise` has each latent's own length.
+    """
+    spans = [case for case in cases if case.trace.spans]
+    if not spans:
+        return {}
+    table = torch.stack([case.trace.spans[0].latents for case in spans])
+    mean = table.mean(0)
+    draw = torch.Generator().manual_seed(seed)
+    found: dict[str, tuple[list[bool], list[bool]]] = {name: ([], []) for name in CONTENT}
+    for case, latents in zip(spans, table, strict=True):
+        noise = torch.randn(latents.shape, generator=draw)
+        noise = F.normalize(noise, dim=-1) * latents.norm(dim=-1, keepdim=True)
+        values = (torch.zeros_like(latents), mean, noise)
+        edits = [[core.Edit("manual", values=value)] for value in values]
+        children = engine.branches(case.trace, edits, keep=False)
+        for name, child in zip(CONTENT, children, strict=True):
+            right, same = found[name]
+            right.append(case.item.is_correct(child.answer or ""))
+            same.append(says(child, case.trace.answer))
+    return {
+        name: {"right": share_of(right), "same": share_of(same)}
+        for name, (right, same) in found.items()
+    }
+
+
+def pointing(engine: core.engine.Engine, cases: Sequence[Answered]) -> Share:  # type: ignore[name-defined]
+    """Latents whose nearest image token (cosine) is the cell they should show, step by step.
+
+    Planning: start, path, then the goal. Others: the evidence's cells; steps past the last counted
+    object are not asked.
+    """
+    from core.training.latents import spread
+
+    hits: list[bool] = []
+    for case in cases:
+        if not case.trace.spans or not case.item.target_cells:
+            continue
+        latents = case.trace.spans[0].latents
+        tokens = F.normalize(engine.patches(case.trace), dim=-1)
+        nearest = (F.normalize(latents, dim=-1) @ tokens.T).argmax(-1).tolist()
+        cells = spread(case.item.task, case.item.target_cells, len(latents))
+        hits += [a == b for a, b in zip(nearest, cells, strict=True) if b >= 0]
+    return share_of(hits)
+
+
+def alike(cases: Sequence[Answered]) -> float:
+    """Mean cosine between different items' latents at the last step."""
+    last: Tensor = torch.stack([c.trace.spans[0].latents[-1] for c in cases if c.trace.spans])
+    last = F.normalize(last, dim=-1)
+    count = len(last)
+    return float(((last @ last.T).sum() - count) / (count * (count - 1)))
+
+
+def items_for(task: str, count: int, seed: int = 0, size: int | None = None) -> list[scenes.Item]:
+    """Test items: the first `count` different scenes of the test stream of `seed`."""
+    return scenes.sample(task, "test", seed, n=count, size=size)
+
+
+def load(folder: Path) -> core.engine.Engine:  # type: ignore[name-defined]
+    """The engine of a checkpoint folder, on the CPU in float32."""
+    return core.load(folder, device="cpu", dtype="float32")

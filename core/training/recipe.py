@@ -1,0 +1,90 @@
+"""Train one demo model from nothing, or from where it was stopped, to a shipped folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from core.errors import InputError
+from core.training import card, export, probe
+from core.training.loop import Run, begin, proceed
+from core.training.variants import VARIANTS, Variant
+from core.training.workshop import FOLDER, Workshop, open_workshop
+
+
+def variant_of(name: str, steps: int | None = None) -> Variant:
+    """The configuration called `name`, its schedule scaled to `steps` in all.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    if name not in VARIANTS:
+        raise InputError(f"There is no demo model {name!r}; choose one of {', '.join(VARIANTS)}.")
+    variant = VARIANTS[name]
+    if steps is None:
+        return variant
+    own = round(steps * variant.own / (variant.own + variant.forced))
+    return replace(variant, forced=steps - own, own=own)
+
+
+def train(
+    name: str,
+    out: Path | str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    folder: Path | str = FOLDER,
+    deadline: float | None = None,
+    per_task: int = 500,
+    edited: int = 100,
+    workshop: Workshop | None = None,
+) -> Path:
+    """Train a variant on the CPU and write its folder with its card -> the folder.
+
+    The common tower, the pool of pictures and the variant it begins from are made first when they
+    are missing. Interrupted, it goes on from its last checkpoint.
+
+    Args:
+        name: one of `VARIANTS`.
+        out: the folder to write, `assets/models/NAME` by default.
+        steps: length of the schedule instead of the variant's own.
+        seed: of weights, rows and noise.
+        folder: where checkpoints and the pool are kept.
+        deadline: `time.time()` at which to stop; the state is kept and what there is written.
+        per_task, edited: test items for the card's accuracy, and how many of them are edited; 0
+            writes no card.
+        workshop: the common ground when it is open already.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    torch.set_num_threads(1)
+    variant = variant_of(name, steps)
+    folder = Path(folder)
+    shop = workshop or open_workshop(folder)
+    source = None
+    if variant.begin:
+        source = checkpoint_of(folder, variant.begin, seed)
+        if not source.exists():
+            train(variant.begin, folder / variant.begin, None, seed, folder, deadline, 0, 0, shop)
+    run = begin(variant, shop, seed, checkpoint_of(folder, name, seed), source)
+    proceed(run, shop, seed, checkpoint_of(folder, name, seed), deadline=deadline)
+    target = Path(out) if out is not None else Path("assets/models") / name
+    ship(run, shop, target, seed, per_task, edited)
+    return target
+
+
+def checkpoint_of(folder: Path, name: str, seed: int) -> Path:
+    """Where the training state of a variant is kept."""
+    return folder / f"{name}-{seed}.pt"
+
+
+def ship(run: Run, shop: Workshop, target: Path, seed: int, per_task: int, edited: int) -> None:
+    """Write the folder of a run as it stands, and its card unless `per_task` is 0."""
+    found = probe.probe(run.variant, run.format, run.model, run.head, shop.watched, run.anchors)
+    print(probe.shown(found), flush=True)
+    export.write(target, run.variant, run.format, run.model, run.head)
+    if per_task:
+        figures = card.profile(target, run.variant, per_task, edited, seed=0)
+        card.write(target, run.variant, figures, seed, run.seconds)

@@ -1,0 +1,130 @@
+"""Every variant trains, resumes to the same weights, and its folder loads like any checkpoint."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+import core
+from core import scenes
+from core.errors import InputError
+from core.training.loop import begin, proceed
+from core.training.recipe import train, variant_of
+from core.training.rows import draw
+from core.training.variants import VARIANTS
+from core.training.workshop import Workshop
+
+STEPS = 12
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_a_few_steps_lower_the_loss_and_the_folder_loads(
+    name: str, shop: Workshop, tmp_path: Path
+) -> None:
+    variant = variant_of(name, STEPS)
+    run = begin(variant, shop, 0, tmp_path / "state.pt")
+    first = proceed(run, shop, 0, tmp_path / "state.pt", until=1)["answer"]
+    last = proceed(run, shop, 0, tmp_path / "state.pt")["answer"]
+    assert run.step == STEPS
+    assert last < first
+    folder = train(
+        name, tmp_path / name, STEPS, folder=_with_state(tmp_path, name), per_task=0, workshop=shop
+    )
+    model, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True
+    )
+    assert not report["missing_keys"]
+    assert all(key.startswith("lvr_head.") for key in report["unexpected_keys"])
+    assert bool(report["unexpected_keys"]) == variant.head
+    for key, weight in run.model.state_dict().items():
+        assert torch.allclose(model.state_dict()[key], weight, atol=5e-3), key
+    engine = core.load(folder, device="cpu")
+    assert engine.family.name == variant.family
+    assert json.loads((folder / "config.json").read_text())["zscope"]["budget"] == variant.budget
+    item = scenes.sample("count", "test", 0, 1)[0]
+    trace = engine.run(item.image, item.question, max_new_tokens=16)
+    assert list(trace.prompt.input_ids) == _prompt(run.format, item.question)
+
+
+def _with_state(folder: Path, name: str) -> Path:
+    """Where `train` finds the finished state, and one for the variant it begins from."""
+    for other in (name, VARIANTS[name].begin):
+        if other:
+            (folder / f"{other}-0.pt").write_bytes((folder / "state.pt").read_bytes())
+    return folder
+
+
+def _prompt(format_, question: str) -> list[int]:
+    picture = format_.encode("<|image_pad|>") * 16
+    return [*format_.prefix, *picture, *format_.rest(question)]
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(shop: Workshop, tmp_path: Path) -> None:
+    variant = variant_of("faithful", 4)
+    whole = begin(variant, shop, 0, tmp_path / "whole.pt")
+    proceed(whole, shop, 0, tmp_path / "whole.pt")
+    part = begin(variant, shop, 0, tmp_path / "part.pt")
+    proceed(part, shop, 0, tmp_path / "part.pt", until=2)
+    resumed = begin(variant, shop, 0, tmp_path / "part.pt")
+    assert resumed.step == 2
+    proceed(resumed, shop, 0, tmp_path / "part.pt")
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], weight), name
+
+
+def test_a_deadline_that_has_passed_stops_at_once(shop: Workshop, tmp_path: Path) -> None:
+    run = begin(variant_of("direct", 4), shop, 0, tmp_path / "late.pt")
+    proceed(run, shop, 0, tmp_path / "late.pt", deadline=0.0)
+    assert run.step == 0
+    assert (tmp_path / "late.pt").exists()
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="faithful, shortcut"):
+        train("none")
+
+
+@pytest.mark.parametrize("name", ["faithful", "region", "slot"])
+def test_interchanged_rows_answer_at_their_donors_evidence(name: str, shop: Workshop) -> None:
+    variant = VARIANTS[name]
+    format_ = shop.format(variant.family)
+    rows = draw(variant, format_, shop.seen, Random(1))
+    swapped = [k for k in range(len(rows.cases)) if bool(rows.swapped[k])]
+    assert swapped
+    crossing = 0
+    for k in swapped:
+        case, donor = rows.cases[k], rows.cases[int(rows.donors[k])]
+        truth = scenes.transferred(case.question, donor.question, donor.scene)
+        assert truth is not None
+        said = [token for token in rows.targets[k].tolist() if token >= 0]
+        assert said == format_.reply(truth)
+        assert case.question.task in variant.swap_tasks
+        crossing += case.question.task != donor.question.task
+    assert crossing
+    assert not bool((rows.swapped & rows.junk).any())
+
+
+def test_a_rewritten_sentence_is_answered_but_not_taught(shop: Workshop) -> None:
+    variant = VARIANTS["words"]
+    format_ = shop.format(variant.family)
+    rows = draw(variant, format_, shop.seen, Random(2))
+    rewritten = 0
+    for k, case in enumerate(rows.cases):
+        true = format_.reply(case.answer, scenes.sentence_for(case.question, case.scene))
+        if rows.targets[k, 0] >= 0:
+            assert [token for token in rows.targets[k].tolist() if token >= 0] == true
+        else:
+            rewritten += 1
+    assert 0 < rewritten < len(rows.cases)
+
+
+def test_training_and_test_scenes_are_disjoint(shop: Workshop) -> None:
+    seen = {item.scene.canonical for item in shop.seen.items}
+    assert all(item.split == "train" for item in shop.seen.items)
+    for task in scenes.TASKS:
+        asked = {item.scene.canonical for item in scenes.sample(task, "test", 0, 60)}
+        assert not asked & seen
+        assert not asked & {i.scene.canonical for i in shop.watched.items}
