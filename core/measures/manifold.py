@@ -126,6 +126,7 @@ def fit_tsne(
         perplexity: below N.
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if progress is not None:
         progress(0.0, "layout")
@@ -134,7 +135,9 @@ def fit_tsne(
     model = TSNE(
         perplexity=perplexity, metric=metric, init=begin, learning_rate="auto", random_state=seed
     )
-    coordinates = model.fit_transform(points.numpy())
+    # one thread: sums in one order, and no thousand waits for a core another program holds
+    with threadpool_limits(limits=1, user_api="openmp"):
+        coordinates = model.fit_transform(points.numpy())
     if progress is not None:
         progress(1.0, "layout")
     return torch.from_numpy(np.asarray(coordinates, np.float32))
