@@ -15,11 +15,17 @@ from typing import Any
 
 import gradio as gr
 
-from gui.handlers import Handlers
+from gui.arrival import KEEP, READ, Arrival
+from gui.autosave import Autosave
+from gui.compare import Compare
+from gui.desks import Desks
+from gui.guide import Guide
+from gui.sessionbar import SessionBar
+from gui.sessions import Sessions
+from gui.shelf import DEMOS, SHIPPED, Model, Shelf
 from gui.studio import Studio
 from gui.theme import HEAD, START, theme
 from gui.visits import Visits
-from gui.workshop import Workshop
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGEST_FILE = "50mb"
@@ -36,6 +42,8 @@ class Options:
         host, port: where the page is served.
         share: also make a public link through Gradio's relay.
         browser: open the page in the default browser.
+        state: folder where sessions are kept by themselves; None, as on a hosted copy, keeps
+            nothing on the disk.
     """
 
     model: str = "assets/models/faithful"
@@ -47,60 +55,97 @@ class Options:
     port: int = 7860
     share: bool = False
     browser: bool = False
+    state: Path | None = None
 
 
 def build(
     options: Options,
-    load: Callable[[], Any] | None = None,
+    load: Callable[[Model], Any] | None = None,
     gallery: Callable[[], Sequence[Any]] | None = None,
     kinds: Callable[[], Sequence[Any]] | None = None,
+    shipped: Path = SHIPPED,
 ) -> gr.Blocks:
-    """The page, not yet served; ``workshop`` and ``visits`` hang on it as attributes.
+    """The page, not yet served; ``shelf``, ``visits`` and ``autosave`` hang on it as attributes,
+    and ``workshop``, the shelf's first.
 
     Args:
-        options: which model.
-        load, gallery, kinds: make the engine, the examples and the edit kinds; None takes
-            Zscope's own.
+        options: which model it opens with, and how.
+        load, gallery, kinds: make the engine of a model, the examples and the edit kinds; None
+            takes Zscope's own.
+        shipped: folder of the shipped models.
     """
-    workshop = Workshop(load or (lambda: load_model(options)), gallery, kinds)
+    state = options.state
+    shelf = Shelf(
+        first_model(options, shipped),
+        load or (lambda model: load_model(model, options)),
+        gallery,
+        kinds,
+        shipped,
+        state / "models.json" if state is not None else None,
+    )
     visits = Visits()
+    autosave = Autosave(state / "sessions" if state is not None else None)
+    sessions = Sessions(shelf, autosave)
     with gr.Blocks(title="Zscope", analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_id="head"):
             gr.HTML('<h1>Zscope</h1><p class="question">Did the answer care?</p>', elem_id="brand")
             model = gr.HTML('<p class="model waking">Waking the model…</p>', elem_id="model")
+            bar = SessionBar()
             gr.HTML(
                 '<button type="button" data-page="present" title="Presenter mode (p)">Present'
                 '</button><button type="button" data-page="theme" title="Light or dark">Theme'
                 "</button>",
                 elem_id="chrome",
             )
-        studio = Studio(model)
-        does = Handlers(studio, workshop, visits)
-        studio.wire(does)
-        page.load(
-            does.on_load,
-            None,
-            studio.opening,
+        with gr.Tabs(elem_id="tabs", selected="studio") as tabs:
+            with gr.Tab("Studio", id="studio"):
+                studio = Studio(model)
+            with gr.Tab("Compare", id="compare") as compare_tab:
+                compare = Compare()
+            with gr.Tab("Guide", id="guide") as guide_tab:
+                guide = Guide()
+        desks = Desks(studio, shelf, visits, sessions)
+        studio.wire(desks)
+        bar.wire(desks)
+        arrival = Arrival(desks)
+        opened = page.load(
+            arrival.on_load,
+            [arrival.own, arrival.newest],
+            [*studio.opening, studio.stop, arrival.own],
+            js=READ,
             show_progress="hidden",
             api_visibility="private",
             concurrency_limit=None,
         )
+        opened.then(None, arrival.own, None, js=KEEP, show_progress="hidden")
+        compare.wire(desks, compare_tab)
+        guide.wire(desks, tabs, guide_tab, opened)
 
         def leave(request: gr.Request) -> None:
-            visits.close(request.session_hash)
+            key = visits.close(request.session_hash)
+            if key is not None:
+                autosave.leave(key)
 
         page.unload(leave)
-    page.workshop, page.visits = workshop, visits
+    page.shelf, page.visits, page.autosave, page.workshop = shelf, visits, autosave, shelf.first
     return page
 
 
-def load_model(options: Options) -> Any:
-    """The engine of the options' checkpoint."""
+def first_model(options: Options, shipped: Path) -> Model:
+    """The model the page opens with; a shipped one goes by its own name."""
+    folder = Path(options.model)
+    if folder.resolve().parent == shipped.resolve() and folder.name in DEMOS:
+        return Model(folder.name, str(folder), options.family, DEMOS[folder.name])
+    return Model(options.model, options.model, options.family)
+
+
+def load_model(model: Model, options: Options) -> Any:
+    """The engine of a model, on the page's device."""
     import core
 
     return core.load(
-        options.model,
-        family=options.family,
+        model.source,
+        family=model.family,
         device=options.device,
         dtype=options.dtype,
         attention=options.attention,
@@ -120,7 +165,7 @@ def launch(page: gr.Blocks, options: Options) -> str:
         run_history=False,
         ssr_mode=False,
         theme=theme(),
-        css_paths=[ROOT / "assets" / "style.css"],
+        css_paths=[ROOT / "assets" / "style.css", ROOT / "assets" / "beside.css"],
         js=START,
         head=HEAD,
         max_file_size=LARGEST_FILE,
@@ -142,4 +187,5 @@ def serve(options: Options) -> None:
         webbrowser.open(address)
     page.workshop.start()
     ended.wait()
+    page.autosave.settle()
     page.close(verbose=False)

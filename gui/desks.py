@@ -38,7 +38,7 @@ class Desks:
     def at(self, workshop: Workshop) -> Handlers:
         """The desk of one model."""
         if workshop not in self._desks:
-            known = {w for w in self.shelf.loaded().values()} | {self.shelf.first}
+            known = {*self.shelf.loaded().values(), self.shelf.first}
             self._desks = {w: d for w, d in self._desks.items() if w in known}
             self._desks[workshop] = Handlers(self.page, workshop, self.visits)
         return self._desks[workshop]

@@ -117,7 +117,7 @@ class Sessions:
         base = visit.baseline
         if base is not None and base.spans and base.prompt.grid[0] and not visit.beside["unheld"]:
             with workshop.lock:
-                visit.patches = workshop.engine.patches(base).numpy()
+                visit.patches = workshop.engine.patches(base)
         rest = order[AT_ONCE:]
         if rest and not visit.beside["unheld"]:
             thread = threading.Thread(

@@ -81,6 +81,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._rooms: dict[str, Workshop] = {}
         self.shipped = shipped
+        self.demos = tuple(DEMOS)
         self.models = {name: self.demo(name) for name in DEMOS}
         self.models[first.name] = first
         for model in self._remembered():

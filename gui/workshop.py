@@ -117,6 +117,10 @@ class Workshop:
             self._runs.move_to_end(index)
             return self._runs[index]
 
+    def example_of(self, id: str | None) -> int | None:
+        """Index of the example whose run has this id; None when it is no example's."""
+        return next((i for i, run in list(self._runs.items()) if run.id == id), None)
+
     def _latents(self) -> Tensor | None:
         """Clean latents (N, D) for the map's background: the bank's, else the examples' so far."""
         import torch

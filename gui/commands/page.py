@@ -105,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     try:
         from gui import app
+        from gui.places import state_folder
 
         app.serve(
             app.Options(
@@ -117,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
                 port=port,
                 share=arguments.share,
                 browser=not (arguments.no_browser or hosted),
+                state=None if hosted else state_folder(),
             )
         )
     except KeyboardInterrupt:

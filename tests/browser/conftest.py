@@ -1,14 +1,17 @@
 """The real page in a real browser, behind it a stand-in engine; nothing may go wrong quietly."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.gui.fake_engine import KINDS, FakeEngine, gallery
 
-WAIT = 30_000  # ms
+WAIT = 30_000  # ms, of a page that shares its machine with other work
+expect.set_options(timeout=15_000)
 
 
 def free_port() -> int:
@@ -17,12 +20,19 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def serve(load):
-    """A running page; the caller closes it."""
+def serve(load, state=None, shipped=None):
+    """A running page; the caller closes it.
+
+    ``load`` makes the stand-in engine; with ``shipped`` it is told the model's name.
+    """
     from gui import app
 
-    options = app.Options(port=free_port())
-    page = app.build(options, load, gallery, lambda: KINDS)
+    options = app.Options(port=free_port(), state=state)
+    if shipped is None:
+        page = app.build(options, lambda _: load(), gallery, lambda: KINDS)
+    else:
+        options = replace(options, model=str(shipped / "faithful"))
+        page = app.build(options, lambda m: load(m.name), gallery, lambda: KINDS, shipped)
     address = app.launch(page, options)
     page.workshop.start()
     assert page.workshop.done.wait(60)

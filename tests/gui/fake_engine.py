@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from core.errors import Cancelled, EditError, QuestionError
 from core.records import Dose, Edit, Prompt, Receipt, Settings, Span, Timings, Trace
+from core.records.picture import fingerprint
 
 WIDTH = 48
 GRID = (4, 4)
@@ -44,6 +45,7 @@ class FakeKind:
 
 
 KINDS = (
+    FakeKind("text", "Rewrite", "Replaces the imagined sentence.", "text", ("text",)),
     FakeKind("identity", "Identity", "Puts the same vector back: nothing may change."),
     FakeKind("zero", "Zero", "Replaces the latent by the zero vector."),
     FakeKind("step_mean", "Step mean", "Replaces it by the bank's mean.", needs=("bank",)),
@@ -70,12 +72,20 @@ class FakeEngine:
     notes = ("stand-in engine", "cpu, float32")
     budget = 6
     family = SimpleNamespace(
-        name="fake", title="Stand-in", latent=True, imagines_in_words=False, needs=""
-    )
+        name="fake", title="Stand-in", latent=True, imagines_in_words=False, needs="",
+        strategies=(), prompt=SimpleNamespace(system=None),
+    )  # fmt: skip
 
-    def __init__(self, pause: float = 0.0, emits: bool = True) -> None:
+    def __init__(self, pause: float = 0.0, emits: bool = True, model: str = "faithful") -> None:
+        """``model``: ``"shortcut"`` answers from the picture whatever its latents are, and
+        ``"words"`` imagines a sentence and believes it."""
         self.pause = pause
-        self.emits = emits
+        self.model = model
+        self.emits = emits and model != "words"
+        if model == "words":
+            self.family = SimpleNamespace(
+                **{**vars(self.family), "latent": False, "imagines_in_words": True}
+            )
         self.prompts: dict[str, tuple[Image.Image, str]] = {}
 
     def stream(
@@ -123,6 +133,8 @@ class FakeEngine:
 
     def branch(self, trace: Trace, edits: list[Edit], cancel=None) -> Trace:
         time.sleep(self.pause)
+        if self.model == "words":
+            return self._reworded(trace, edits)
         if not trace.spans:
             raise EditError("This run did not imagine, so there is no latent to edit.")
         latents = trace.spans[0].latents.clone()
@@ -179,6 +191,23 @@ class FakeEngine:
         self.prompts[child.id] = (image, question)
         return child
 
+    def _reworded(self, trace: Trace, edits: list[Edit]) -> Trace:
+        image, question = self.prompts[trace.id]
+        child = self._trace(image, question, [], 0, None, said=edits[-1].text)
+        child = replace(
+            child,
+            edits=tuple(edits),
+            receipts=(Receipt("text", "propagate", 0, note="rewritten"),),
+            parent=trace.id,
+            lineage=(*trace.lineage, tuple(edits)),
+        )
+        self.prompts[child.id] = (image, question)
+        return child
+
+    def adopt(self, trace: Trace, image, ancestors=()) -> Trace:
+        self.prompts[trace.id] = (image, trace.prompt.question)
+        return trace
+
     def score(self, trace: Trace, options) -> dict[str, float]:
         if not trace.spans:
             return {o: -1.0 - 0.1 * i for i, o in enumerate(options)}
@@ -198,16 +227,23 @@ class FakeEngine:
             return "yellow"
         return ("red", "green", "blue")[(r, g, b).index(max(r, g, b))]
 
-    def _trace(self, image, question, latents, seed, budget, stopped=False) -> Trace:
+    def _trace(self, image, question, latents, seed, budget, stopped=False, said=None) -> Trace:
         if latents:
             mean = torch.stack(latents).mean(0)
             scores = {o: float(mean @ direction(o)) for o in OPTIONS}
             answer = max(scores, key=scores.get) if max(scores.values()) > 3.0 else "unclear"
         else:
             answer = "red"
+        if self.model == "words":
+            said = said or f"The disc is {self._truth(image)}."
+            answer = next((o for o in OPTIONS if o in said), "unclear")
+        elif self.model == "shortcut":
+            answer = self._truth(image)
         words = [" The", " thing", " is", f" {answer}", ".", " \\boxed{", answer, "}", "<|im_end|>"]
         words = [] if stopped else words
         head = ["<abs_vis_token>"] if latents else []
+        spoken = f"{said} ".split(" ")[:-1] if said else []
+        words = [*(f" {w}" for w in spoken), *words]
         tail = ["</abs_vis_token>"] if latents else []
         pieces = (*head, *["<pad>"] * len(latents), *tail, *words)
         spans = ()
@@ -216,7 +252,7 @@ class FakeEngine:
             spans = (Span(1, table, table * 0.9, "cancelled" if stopped else "count"),)
         size = image.size if image is not None else (0, 0)
         return Trace(
-            prompt=Prompt(question, None, question, "0" * 64, size, GRID if image else (0, 0)),
+            prompt=Prompt(question, None, question, _hash(image), size, GRID if image else (0, 0)),
             family="fake",
             model="stand-in",
             settings=Settings(budget=budget, seed=seed),
@@ -228,9 +264,14 @@ class FakeEngine:
             text="".join(w for w in words if not w.startswith("<|")).strip(),
             answer=None if stopped else answer,
             answer_problem="The run was stopped." if stopped else None,
+            imagined=(0, len(spoken)) if spoken else None,
             ended_by="cancelled" if stopped else "eos",
             timings=Timings(0.01, 0.02, len(pieces)),
         )
+
+
+def _hash(image) -> str:
+    return fingerprint(image) if image is not None else ""
 
 
 def painted(colour: str) -> Image.Image:
@@ -250,6 +291,7 @@ def gallery() -> list[SimpleNamespace]:
             options=OPTIONS,
             task="attribute" if i < 2 else "where",
             id=f"disc-{colour}",
+            transferred_from=lambda donor: donor.answer,
         )
         for i, colour in enumerate(OPTIONS)
     ]

@@ -1,0 +1,142 @@
+"""What a freshly opened tab shows: its own session, the screen its address names, or an example."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from gui import acts
+from gui.components.examples import examples_html
+from gui.links import edit_of, example_of, named
+from gui.screen import say_html
+from gui.shelf import DEMOS
+
+if TYPE_CHECKING:
+    from core.records.archive import Session
+    from gui.desks import Desks
+    from gui.handlers import Handlers
+    from gui.visits import Visit
+    from gui.workshop import Workshop
+
+# The names of this tab's session and of the newest one; a browser may forbid both.
+READ = """() => {
+  const read = (box) => {
+    try { return box().getItem("zscope:session") || ""; } catch { return ""; }
+  };
+  return [read(() => sessionStorage), read(() => localStorage)];
+}"""
+KEEP = """(name) => {
+  if (!name) return;
+  for (const box of [() => sessionStorage, () => localStorage]) {
+    try { box().setItem("zscope:session", name); } catch { continue; }
+  }
+}"""
+
+
+class Arrival:
+    """Opens tabs.
+
+    Args:
+        desks: the Studio's handlers, with the models and the sessions behind them.
+    """
+
+    def __init__(self, desks: Desks) -> None:
+        self.desks = desks
+        self.own = gr.Textbox(visible=False)
+        self.newest = gr.Textbox(visible=False)
+
+    async def on_load(
+        self, own: str, newest: str, request: gr.Request
+    ) -> AsyncIterator[dict[Any, Any]]:
+        """A tab was opened: wait for the model, saying so, then show what belongs there."""
+        desks, page = self.desks, self.desks.page
+        key, visit = desks.visits.open(request.session_hash)
+        query = dict(request.query_params)
+        session, name = await asyncio.to_thread(self._kept, own, newest, query)
+        model, room = desks.sessions.room(session) if session else self._asked(query)
+        visit.model = model
+        while not room.done.is_set():
+            sentence = f"Waking the model: {room.stage}…"
+            yield {page.key: key, page.say: say_html(sentence, False)}
+            await asyncio.sleep(0.2)
+        if not room.ready and session is not None:  # the runs can be looked at all the same
+            visit.model, room = desks.sessions.recorded(session)
+        if not room.ready:
+            yield {page.key: key, page.say: say_html(room.failure, True)}
+            return
+        desk = desks.at(room)
+
+        def show(visit: Visit) -> None:
+            if session is not None:
+                desks.sessions.show(visit, session, room, fresh=False)
+            else:
+                self._open(desk, visit, query)
+
+        out = await asyncio.to_thread(desk.now, key, show)
+        name = desks.sessions.begin(key, visit, named(query), name)
+        desks.sessions.autosave.touch(key)
+        yield {**out, page.key: key, self.own: name, **told(desk, visit)}
+
+    def _kept(self, own: str, newest: str, query: Mapping[str, str]) -> tuple[Session | None, str]:
+        """The session this tab goes on with, and its name."""
+        autosave, asked = self.desks.sessions.autosave, named(query)
+        for name in dict.fromkeys((own, newest)):
+            if name != own and (asked or autosave.taken(name)):
+                continue  # another tab's, or the address asks for something of its own
+            session = autosave.find(name)
+            if session is not None and (not asked or session.meta.get("link") == asked):
+                return session, name
+        return None, ""
+
+    def _asked(self, query: Mapping[str, str]) -> tuple[str, Workshop]:
+        """The model an address asks for, among those that are here; else the page's first."""
+        shelf, name = self.desks.shelf, query.get("model", "")
+        if name in DEMOS and (name in shelf.loaded() or shelf.models[name].here):
+            return name, shelf.open(shelf.models[name])
+        return "", shelf.first
+
+    def _open(self, desk: Handlers, visit: Visit, query: Mapping[str, str]) -> None:
+        """An example, with the edit the address asks for already done."""
+        index = example_of(query, len(desk.workshop.items))
+        if index is None:
+            return
+        acts.open_example(visit, desk.workshop, index)
+        edit = edit_of(query)
+        if edit and visit.baseline is not None:
+            made, title = desk.page.panel.quick_edit(edit, visit, desk.workshop, "propagate", 0)
+            acts.apply(visit, desk.workshop, visit.baseline, [made], title)
+
+
+def told(desk: Handlers, visit: Visit) -> dict[Any, Any]:
+    """Updates of everything on the page that depends on the model and the question."""
+    page, room = desk.page, desk.workshop
+    recorded = getattr(room.engine, "recorded", False)
+    out = {
+        page.model: model_html(room.engine),
+        page.question: visit.asked,
+        page.options: acts.format_options(visit.options),
+        page.examples: examples_html(room.thumbnails, visit.example),
+        page.run: gr.update(interactive=not recorded, value="Run"),
+        page.step: gr.update(interactive=bool(room.engine.family.latent) and not recorded),
+        page.stop: gr.update(interactive=False),
+        **page.panel.fill(room, visit),
+    }
+    if recorded:
+        out[page.panel.apply] = gr.update(interactive=False)
+        out |= {b: gr.update(interactive=False) for b in page.panel.quick.values()}
+    return out
+
+
+def model_html(engine: Any) -> str:
+    """The model's name and how it runs, for the head of the page."""
+    name = escape(Path(engine.name).name)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in engine.notes)
+    return (
+        f'<details class="model"><summary><b>{name}</b> {escape(engine.family.title)}</summary>'
+        f"<ul>{notes}</ul></details>"
+    )
