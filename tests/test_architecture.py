@@ -142,7 +142,8 @@ def test_readme_says_what_each_family_needs(name: str):
     latents = str(family.budget) if family.latent else "none"
     if family.imagines_in_words:
         latents = "in words"
-    columns = [f"`{name}`", family.title, ", ".join(family.checkpoints), latents, family.needs]
+    needs = family.needs.replace("<", "&lt;")  # Markdown would take <answer> for HTML
+    columns = [f"`{name}`", family.title, ", ".join(family.checkpoints), latents, needs]
     assert f"| {' | '.join(columns)} |\n" in README
 
 
