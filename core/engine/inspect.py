@@ -159,8 +159,8 @@ def _from_parent(engine: Engine, held: Held, live: Live, place: int, watch: Watc
         parent = engine.store.parent_of(above.trace)
         if parent is None:
             raise InputError(
-                f"Slot {place} was not computed by this run but put into it from another one; "
-                "look at it there."
+                f"Slot {place} was computed behind a run that is no longer held, so its layers "
+                "cannot be recomputed; run the question again to look inside."
             )
         if place < len(engine.live(parent).hidden) - 1:
             hidden = _feed(engine, held, live, engine.live(parent), [place], watch)

@@ -96,10 +96,7 @@ def logit_lens(
         found = probabilities.topk(min(k, probabilities.shape[-1]), dim=-1)
         ids.append(found.indices.cpu())
         scores.append(found.values.cpu())
-    shape = (*states.shape[:-1], -1)
-    if not ids:
-        empty = (*states.shape[:-1], 0)
-        return Readings(torch.zeros(empty, dtype=torch.int64), torch.zeros(empty))
+    shape = (*states.shape[:-1], ids[0].shape[-1])
     return Readings(torch.cat(ids).view(shape), torch.cat(scores).view(shape))
 
 

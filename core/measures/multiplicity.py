@@ -90,7 +90,7 @@ def _t(total: Array, squares: Array, count: int) -> Array:
     alike = variance <= 1e-12 * squares / count
     with np.errstate(divide="ignore", invalid="ignore"):
         t = total / np.sqrt(count * variance)
-    return np.where(alike, np.where(total == 0, 0.0, np.sign(total) * np.inf), t)
+    return np.where(alike, np.where(total == 0, 0.0, np.copysign(np.inf, total)), t)
 
 
 def _adjusted(pvalues: ArrayLike, steps: object) -> Array:
