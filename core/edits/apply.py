@@ -35,6 +35,12 @@ def prepare(engine: Engine, held: Held, edits: Sequence[Edit]) -> Prepared:
     if not edits:
         raise EditError("Choose an edit first.")
     context = Context(engine, held)
+    prepared = _prepare(edits, context)
+    _check_apart(prepared.plan, context)
+    return prepared
+
+
+def _prepare(edits: Sequence[Edit], context: Context) -> Prepared:
     kinds = [get(edit.kind) for edit in edits]
     if any(kind.locus != "content" for kind in kinds):
         if len(edits) > 1:
@@ -54,6 +60,23 @@ def prepare(engine: Engine, held: Held, edits: Sequence[Edit]) -> Prepared:
     if edits[0].mode == "cached":
         return _cached(changes, context)
     return _replacing(changes, context, pinned=edits[0].mode == "pinned")
+
+
+def _check_apart(plan: Plan, context: Context) -> None:
+    """Slots that were computed one by one can be kept, but not decoded again."""
+    standing = context.engine.live(context.held).standing
+    if plan.inherits and standing.apart:
+        again = plan.fork if plan.gone is None else context.trace.spans[plan.gone].stop
+        if max(standing.apart) >= again:
+            raise EditError(
+                "This branch's slots were edited one by one (cached mode or a slot swap), which no "
+                "decoding repeats; edit its span in cached mode, or branch the run before it."
+            )
+    if standing.carried & set(plan.slots):
+        raise EditError(
+            "This step's slot was swapped for another run's; edit another step, or branch the run "
+            "before it."
+        )
 
 
 class _Applied:
@@ -102,6 +125,7 @@ def _replacing(changes: Sequence[_Applied], context: Context, pinned: bool) -> P
         fork=fork,
         script=script,
         replace=lambda span, step, vector: _chain(changes, span, step, vector),
+        holds=pinned,
     )
     return Prepared(plan, lambda hidden: tuple(c.receipt(context, hidden) for c in changes))
 

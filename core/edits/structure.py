@@ -87,12 +87,14 @@ def _resize(edit: Edit, context: Context) -> tuple[Plan, str]:
         raise EditError(f"Extending needs a count above the {had} latents there are.")
     if context.engine.family.count_scope == "run" and edit.span > 0:
         raise EditError("This family does not count its later spans, so they cannot be resized.")
-    if edit.kind == "truncate":
-        # everything up to the last kept latent is as it was: feed that one and choose anew
-        place = span.start + wanted - 1
-        return Plan(fork=place, budget=wanted), f"{had} → {wanted} latents"
-    place = span.start + had - 1
-    return Plan(fork=place, budget=wanted, floor=wanted), f"{had} → {wanted} latents"
+    # everything up to the last kept latent is as it was: feed that one and choose anew
+    place = span.start + min(wanted, had) - 1
+    state = context.engine.live(context.held).states[place]
+    # LVR counts the latents it has consumed, the others those they have granted; a start
+    # token inside a span may have begun the count elsewhere than the record's span begins
+    budget = state.count + (1 if context.engine.family.strategies else 0) + max(0, wanted - had)
+    floor = budget if wanted > had else None
+    return Plan(fork=place, budget=budget, floor=floor), f"{had} → {wanted} latents"
 
 
 def _around(edit: Edit, context: Context) -> tuple[int, int]:
@@ -115,7 +117,8 @@ def _delete(edit: Edit, context: Context) -> tuple[Plan, str]:
     start, after = _around(edit, context)
     trace, states = context.trace, context.engine.live(context.held).states
     first = Scripted(trace.token_ids[after], trace.sampled_ids[after], states[after])
-    return Plan(fork=start, script={start: first}), f"{after - start} slots taken away"
+    plan = Plan(fork=start, script={start: first}, gone=edit.span)
+    return plan, f"{after - start} slots taken away"
 
 
 def _markers(edit: Edit, context: Context) -> tuple[Plan, str]:
@@ -133,7 +136,8 @@ def _markers(edit: Edit, context: Context) -> tuple[Plan, str]:
         script[place] = Scripted(ids.end, ids.end, states[after])
     # the first word behind is held too, so that content alone differs from the full span
     script[place + 1] = Scripted(trace.token_ids[after], trace.sampled_ids[after], states[after])
-    return Plan(fork=start, script=script), f"{len(span)} latents taken out, markers kept"
+    note = f"{len(span)} latents taken out, markers kept"
+    return Plan(fork=start, script=script, gone=edit.span), note
 
 
 def _forbid(edit: Edit, context: Context) -> tuple[Plan, str]:
@@ -144,7 +148,7 @@ def _forbid(edit: Edit, context: Context) -> tuple[Plan, str]:
     live = context.engine.live(context.held)
     place = places[0]
     return (
-        Plan(fork=place, settle_from=live.hidden[place], banned=(start,)),
+        Plan(fork=place, settle_from=live.hidden[place], banned=(start,), inherits=False),
         "the start token cannot be sampled",
     )
 
@@ -155,7 +159,8 @@ def _force(edit: Edit, context: Context) -> tuple[Plan, str]:
         raise EditError(f"{engine.family.title} has no latent span to force.")
     forced = engine.forced_start()
     live = engine.live(context.held)
-    return Plan(fork=0, settle_from=live.hidden[0], forced=forced), "the start token is forced"
+    plan = Plan(fork=0, settle_from=live.hidden[0], forced=forced, inherits=False)
+    return plan, "the start token is forced"
 
 
 def _text(edit: Edit, context: Context) -> tuple[Plan, str]:
@@ -186,4 +191,4 @@ def _text(edit: Edit, context: Context) -> tuple[Plan, str]:
     if same == len(ids):
         same -= 1
     script = {p: Scripted(ids[p], ids[p], state) for p in range(same, len(ids))}
-    return Plan(fork=same, script=script), f"“{core}” → “{words}”"
+    return Plan(fork=same, script=script, inherits=False), f"“{core}” → “{words}”"

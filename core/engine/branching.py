@@ -7,7 +7,7 @@ next token has to be chosen from a hidden state that is known (gate edits, ``cac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from core.engine.machine import opened
 from core.engine.plan import Layers, Plan, Prepared
 from core.engine.row import Row
 from core.engine.store import Held, Live
+from core.records import Trace
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -31,12 +32,12 @@ def branch_rows(
     plans: Sequence[Prepared],
     on_end: Callable[[Row, Callable[[], RowCache]], None],
     cancel: Event | None,
-    forced: dict[int, int],
+    replay: Trace | None = None,
 ) -> list[Row]:
     """Decode one row a plan to its end; ``on_end`` may copy their caches."""
     live = engine.live(held)
     base = live.cache
-    rows = [fork_row(engine, held, live, prepared.plan, forced) for prepared in plans]
+    rows = [fork_row(engine, held, live, prepared.plan, replay) for prepared in plans]
     outputs = _recompute_slots(engine, held, live, plans)
     cache = spread(base, [prepared.plan.fork for prepared in plans])
     for b, (_, pairs) in enumerate(outputs):
@@ -62,9 +63,17 @@ def branch_rows(
     return rows
 
 
-def fork_row(engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[int, int]) -> Row:
-    """The parent's row cut back to where ``plan`` begins."""
+def fork_row(
+    engine: Engine, held: Held, live: Live, plan: Plan, replay: Trace | None = None
+) -> Row:
+    """The parent's row cut back to where ``plan`` begins.
+
+    Args:
+        replay: a branch that is made again: what it drew is drawn, where it was stopped the
+            row stops.
+    """
     trace = held.trace
+    forced = dict(enumerate(replay.sampled_ids)) if replay is not None else {}
     # with a hidden state to settle from, place `fork` is still to be chosen; otherwise the
     # parent's token stands there and its slot is what is fed next
     known = plan.fork if plan.settle_from is not None else plan.fork + 1
@@ -80,6 +89,8 @@ def fork_row(engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[in
         held.first_position,
         plan=plan,
         forced={place: token for place, token in forced.items() if place >= known},
+        limit=stopped_at(replay),
+        standing=live.standing.under(plan, trace.spans),
         tokens=list(trace.token_ids[:known]),
         sampled=list(trace.sampled_ids[:known]),
         states=list(live.states[:known]),
@@ -96,20 +107,47 @@ def fork_row(engine: Engine, held: Held, live: Live, plan: Plan, forced: dict[in
     row.exits = {
         index: span.ended_by for index, span in enumerate(trace.spans) if span.stop < known
     }
-    device, dtype = live.hidden[0].device, live.hidden[0].dtype
-    row.vectors.update({place: v.to(device, dtype) for place, v in plan.slots.items()})
     if plan.settle_from is None:
         row.pending = live.vectors.get(plan.fork)
         row.before = live.hidden[plan.fork]
         if plan.fork in plan.script:
             _script_first(engine, row, plan)
-    if plan.budget is not None or plan.floor is not None:
-        row.state = replace(
-            row.state,
-            budget=row.state.budget if plan.budget is None else plan.budget,
-            floor=row.state.floor if plan.floor is None else plan.floor,
-        )
+    _stand(row, live, plan, trace)
     return row
+
+
+def _stand(row: Row, live: Live, plan: Plan, trace: Trace) -> None:
+    """Put in force what earlier edits and this plan hold from the fork on."""
+    standing = row.standing
+    if plan.gone is not None or not plan.inherits:
+        return
+    open_ = next((i for i, s in enumerate(trace.spans) if s.start <= plan.fork < s.stop), None)
+    if plan.budget is not None and open_ is not None:
+        length = plan.budget, plan.floor or 0
+        row.standing = replace(standing, lengths={**standing.lengths, open_: length})
+    elif plan.patches:
+        edited = {p: v.to(live.hidden[0]) for p, v in plan.slots.items()}
+        span = next(i for i, s in enumerate(trace.spans) if s.stop == plan.fork)
+        start = trace.spans[span].start
+        row.vectors.update(edited)
+        row.standing = replace(
+            standing,
+            put=standing.put | {(span, p - start): v for p, v in edited.items()},
+            clean={span: live.cache} | dict(standing.clean),
+            apart=standing.apart | set(plan.slots) | set(plan.carried),
+            carried=(standing.carried - set(plan.slots)) | set(plan.carried),
+        )
+    elif plan.holds:
+        row.standing = replace(standing, script={**standing.script, **plan.script})
+    length = row.standing.lengths.get(open_) if open_ is not None else None
+    if open_ is not None and length is None and row.standing.script:
+        # steps between the fork and the first held one may not end the span
+        length = row.state.budget, len(trace.spans[open_])
+    if length is not None and row.pending is not None:
+        start = trace.spans[open_].start if open_ is not None else 0
+        for place in range(start, len(row.states)):
+            row.states[place] = replace(row.states[place], budget=length[0], floor=length[1])
+        row.state = row.states[-1]
 
 
 def _script_first(engine: Engine, row: Row, plan: Plan) -> None:
@@ -140,9 +178,8 @@ def _recompute_slots(
     # one plan alone is run slot by slot: the same shapes as in the parent's own decoding,
     # which is what makes an identity edit bit-exact
     size = 1 if len(plans) == 1 else 64
-    for at in range(0, len(jobs), size):
-        chunk = jobs[at : at + size]
-        cache = spread(live.cache, [place for _, place, _ in chunk])
+    for clean, chunk in _chunks(held, live, jobs, size):
+        cache = spread(clean, [place for _, place, _ in chunk])
         table = engine.passes.embedding.weight
         embeds = torch.stack([vector.to(table.device, table.dtype) for _, _, vector in chunk])
         positions = torch.tensor(
@@ -155,3 +192,28 @@ def _recompute_slots(
             found[index][0][place] = hidden[b]
             found[index][1][place] = [(k[b, :, place], v[b, :, place]) for k, v in cache.own]
     return found
+
+
+Job = tuple[int, int, Tensor]
+"""Which plan, which place, what is fed there."""
+
+
+def _chunks(
+    held: Held, live: Live, jobs: Sequence[Job], size: int
+) -> Iterator[tuple[RowCache, Sequence[Job]]]:
+    """Jobs with the cache their slots are computed against, at most ``size`` at a time."""
+    spans = held.trace.spans
+    by_span: dict[int, list[Job]] = {}
+    for job in jobs:
+        span = next(i for i, s in enumerate(spans) if s.start <= job[1] < s.stop)
+        by_span.setdefault(span, []).append(job)
+    for span, its in by_span.items():
+        for at in range(0, len(its), size):
+            yield live.standing.clean.get(span, live.cache), its[at : at + size]
+
+
+def stopped_at(replay: Trace | None) -> int | None:
+    """How many tokens a run had said when it was stopped; None when it came to its end."""
+    if replay is None or replay.ended_by != "cancelled":
+        return None
+    return len(replay.token_ids)

@@ -43,6 +43,7 @@ class Job:
         forced: place → id the sampler is made to draw.
         processor: transformers' logits processors, or None.
         cancel: stops within one step when set.
+        limit: tokens after which a row counts as stopped (replaying a stopped run).
     """
 
     inputs: Mapping[str, Any]
@@ -51,6 +52,7 @@ class Job:
     forced: Mapping[int, int] = field(default_factory=dict)
     processor: LogitsProcessor | None = None
     cancel: Event | None = None
+    limit: int | None = None
 
 
 class Copies:
@@ -131,6 +133,7 @@ def _open(engine: Engine, job: Job) -> _Batch:
             ids[b].tolist(),
             done.next_position[b],
             forced=dict(job.forced),
+            limit=job.limit,
             usual_budget=state.budget,
         )
         for b in range(ids.shape[0])
@@ -181,7 +184,7 @@ def hold(
     """Keep a run in the engine's store; without its cache it is replayed when needed."""
     live = None
     if cache is not None:
-        live = Live(cache, list(row.hidden), list(row.states), dict(row.vectors))
+        live = Live(cache, list(row.hidden), list(row.states), dict(row.vectors), row.standing)
     held = Held(
         trace,
         inputs,

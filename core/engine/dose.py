@@ -27,8 +27,9 @@ def dose(
     change = float((after - before).norm())
     product = float(after.norm()) * size
     cosine = float(before @ after) / product if product > 0 else 0.0
+    ratio = float(after.norm()) / size if size > 0 else 0.0
     if change == 0:
-        cosine = 1.0
+        cosine = ratio = 1.0
     changed = None
     if hidden is not None:
         old, new = (h.detach().double().cpu() for h in hidden)
@@ -37,7 +38,7 @@ def dose(
         step=step,
         epsilon=change / size if size > 0 else (0.0 if change == 0 else float("inf")),
         cosine=max(-1.0, min(1.0, cosine)),
-        norm_ratio=float(after.norm()) / size if size > 0 else 0.0,
+        norm_ratio=ratio,
         percentile=None if bank is None else bank.percentile(step, edited),
         hidden_change=changed,
     )

@@ -256,7 +256,7 @@ class Engine:
         *,
         cancel: Event | None = None,
         keep: bool | None = None,
-        forced: Mapping[int, int] | None = None,
+        replay: Trace | None = None,
     ) -> list[Trace]:
         """Several branches of one run in one batch; the same results as one by one.
 
@@ -266,7 +266,7 @@ class Engine:
             cancel: stops within one step when set.
             keep: hold the branches' caches so that they can be branched from at once;
                 None holds them for up to 16 branches (others are replayed when needed).
-            forced: place → id the sampler is made to draw (used when replaying).
+            replay: a branch that is made again, token for token.
         """
         if not edit_lists:
             return []
@@ -275,7 +275,7 @@ class Engine:
             plans = [self.editor(self, held, edits) for edits in edit_lists]
             started = time.perf_counter()
             copies = Copies(len(plans) <= 16 if keep is None else keep)
-            rows = branch_rows(self, held, plans, copies, cancel, dict(forced or {}))
+            rows = branch_rows(self, held, plans, copies, cancel, replay)
             seconds = time.perf_counter() - started
             out = []
             for row, plan, edits in zip(rows, plans, edit_lists, strict=True):

@@ -103,10 +103,12 @@ class Loop:
         live = list(rows)
         live = self._retire(live, cache)
         while live:
-            if cancel is not None and cancel.is_set():
-                for row in live:
+            stopped = cancel is not None and cancel.is_set()
+            for row in live:
+                if not row.ended and (stopped or row.place == row.limit):
                     row.end("cancelled")
-                self._retire(live, cache)
+            live = self._retire(live, cache)
+            if stopped or not live:
                 return
             for row in live:
                 if row.ended:
@@ -115,7 +117,7 @@ class Loop:
                 if watch:
                     sent = yield row, step
                     if sent is not None and row.pending is not None:
-                        row.pending = sent.to(row.pending)
+                        row.put(sent)
             hidden = self._feed(live, cache)
             open_ = [b for b, row in enumerate(live) if not row.ended]
             self.settle(
@@ -130,11 +132,12 @@ class Loop:
         if row.pending is None:
             return Step(place, token)
         span, step = row.enter_slot()
+        row.pending = row.standing.put.get((span, step), row.pending)
         natural = row.pending.float().cpu()
         if row.plan.replace is not None:
             wanted = row.plan.replace(span, step, natural)
             if wanted is not natural:
-                row.pending = wanted.to(row.pending)
+                row.put(wanted)
                 natural = wanted
         return Step(place, token, latent=natural, span=span, step=step)
 

@@ -162,6 +162,7 @@ def _counted_while_consumed(
         count = 0 if start else state.count + state.active
         full = count >= state.budget
         wanted = state.active or start
+        near_end = near_end and count >= state.floor
         active = wanted and not near_end and not full
         exit_ = state.exit
         if wanted and not active:

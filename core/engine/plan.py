@@ -56,6 +56,9 @@ class Plan:
         carried: place → keys and values (H, d) a layer that are put into own slots before
             the fork as they are (slot edits).
         cuts: edges knocked out from the fork on, beside the parent's.
+        holds: branches of this branch hold ``script`` too (``pinned`` mode).
+        gone: the span that is taken away, so that later ones count one less.
+        inherits: earlier edits of the parent stay in place behind the fork.
     """
 
     fork: int
@@ -69,6 +72,14 @@ class Plan:
     slots: Mapping[int, Tensor] = field(default_factory=dict)
     carried: Mapping[int, Layers] = field(default_factory=dict)
     cuts: tuple[Cut, ...] = ()
+    holds: bool = False
+    gone: int | None = None
+    inherits: bool = True
+
+    @property
+    def patches(self) -> bool:
+        """Whether slots before the fork are exchanged one by one."""
+        return bool(self.slots or self.carried)
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,6 +144,8 @@ def unbatched(inputs: Mapping[str, Any], row: int, passes: Passes) -> dict[str, 
         while need > 0 and picture < len(merged):
             need -= merged[picture]
             picture += 1
+    if picture == first:  # a question without a picture among others
+        return out
     patches = grid.prod(-1)
     start, stop = int(patches[:first].sum()), int(patches[:picture].sum())
     out["image_grid_thw"] = grid[first:picture]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from torch import Tensor
 
+from core.engine.branching import stopped_at
 from core.engine.decoding import Job, decode_one
 from core.engine.prompts import Prepared
 from core.engine.store import Held
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 def revive(engine: Engine, held: Held) -> None:
     """Fill in the dropped heavy part of ``held``."""
     trace = held.trace
-    forced = dict(enumerate(trace.sampled_ids))
     if trace.parent is None:
         again = _rerun(engine, held, trace)
     else:
@@ -34,7 +34,7 @@ def revive(engine: Engine, held: Held) -> None:
             raise InputError(
                 "The run this branch came from is no longer held; run the question again."
             )
-        again = engine.branches(parent.trace, [trace.edits], keep=True, forced=forced)[0]
+        again = engine.branches(parent.trace, [trace.edits], keep=True, replay=trace)[0]
     _same(again, trace)
     held.live = engine.store.get(again).live
     engine.store.forget(again.id)
@@ -48,7 +48,8 @@ def _rerun(engine: Engine, held: Held, trace: Trace) -> Trace:
         assert edit.steps is not None
         sent[edit.span, edit.steps[0]] = edit.values
     forced = dict(enumerate(trace.sampled_ids))
-    job = Job(held.inputs, trace.settings, [trace.prompt], forced)
+    limit = stopped_at(trace)
+    job = Job(held.inputs, trace.settings, [trace.prompt], forced, limit=limit)
     stream = decode_one(engine, job, watch=bool(sent))
     answer: Tensor | None = None
     try:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.engine.machine import RowState, TokenIds, advance, feeds_latent
 from core.engine.plan import Plan
+from core.engine.standing import Standing
 from core.families import Family
 from core.records import Settings, Span
 
@@ -27,6 +28,8 @@ class Row:
         vectors: place → the latent that was fed there, (D,), on the model's device.
         pending: the latent to feed next, or None for the last token's embedding.
         before: the vector held before the last pass (LVR's distance check looks at it).
+        standing: earlier edits that are done again, and those of this row as they are done.
+        limit: tokens after which the row counts as stopped, or None.
     """
 
     family: Family
@@ -53,6 +56,8 @@ class Row:
     step: int = -1
     usual_budget: int = 0
     reported: bool = False
+    standing: Standing = field(default_factory=Standing)
+    limit: int | None = None
 
     @property
     def place(self) -> int:
@@ -79,7 +84,7 @@ class Row:
             The recorded token.
         """
         place = self.place
-        scripted = self.plan.script.get(place)
+        scripted = self.plan.script.get(place) or self.standing.script.get(place)
         was_latent = (place - 1) in self.vectors
         if scripted is not None:
             token, sampled, self.state = scripted.token, scripted.sampled, scripted.state
@@ -114,10 +119,24 @@ class Row:
             self.step += 1
         else:
             self.span, self.step = self.span + 1, 0
+            if self.span in self.standing.lengths:
+                self.resize(*self.standing.lengths[self.span])
         return self.span, self.step
 
+    def resize(self, budget: int, floor: int) -> None:
+        """Give the open span another length."""
+        self.state = replace(self.state, budget=budget, floor=floor)
+        self.states[-1] = self.state
+
+    def put(self, vector: Tensor) -> None:
+        """Feed ``vector`` (D,) in the latent slot that was just entered, and keep it there."""
+        assert self.pending is not None
+        self.pending = vector.to(self.pending)
+        put = {**self.standing.put, (self.span, self.step): self.pending}
+        self.standing = replace(self.standing, put=put)
+
     def _restore_budget(self) -> None:
-        if self.plan.budget is not None or self.plan.floor is not None:
+        if (self.state.budget, self.state.floor) != (self.usual_budget, 0):
             self.state = replace(self.state, budget=self.usual_budget, floor=0)
 
     def _stop(self, token: int) -> None:

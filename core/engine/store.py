@@ -18,6 +18,7 @@ from torch import Tensor
 
 from core.engine.cache import RowCache
 from core.engine.machine import RowState
+from core.engine.standing import Standing
 from core.errors import InputError
 from core.records import Trace
 
@@ -31,12 +32,14 @@ class Live:
         hidden: (D,) per pass; see :class:`core.engine.row.Row`.
         states: machine state per place.
         vectors: place → latent fed there (D,), on the model's device.
+        standing: what earlier edits put in place, which branches keep.
     """
 
     cache: RowCache
     hidden: list[Tensor]
     states: list[RowState]
     vectors: dict[int, Tensor]
+    standing: Standing = field(default_factory=Standing)
 
     @property
     def nbytes(self) -> int:
