@@ -1,0 +1,123 @@
+"""A study's design: everything that is settled before the first item is asked.
+
+Margins, the declared family of tests and the settings are part of it, so that they cannot be
+chosen after the results; its values go into the key of every row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.engine import Engine
+from core.errors import InputError
+from core.study.arms import Arm, with_base
+
+VERSION = 1
+"""Raised when a row would mean something else than before."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Differences declared to be too small to matter.
+
+    Attributes:
+        accuracy: ±, as a share (0.02 is two points).
+        flips: the share of answers that may change.
+        logit: ± nats of the logit difference.
+    """
+
+    accuracy: float = 0.02
+    flips: float = 0.05
+    logit: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not (0 < self.accuracy < 1 and 0 < self.flips < 1 and self.logit > 0):
+            raise InputError("Margins must be above 0, those of accuracy and flips below 1.")
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is done to every item, and how it will be judged.
+
+    Attributes:
+        arms: the base first.
+        preset: where they came from, in words.
+        seed: of donors, noise and resampling.
+        block: items a block; donors come from an item's own block.
+        max_new_tokens, budget, force_latents, temperature: settings of every run.
+        margins: see :class:`Margins`.
+        least_emission: emission rate below which nothing is concluded about latents.
+        least_dose: delivered ε below which a swap tests nothing.
+        level: confidence of intervals.
+        resamples: of the bootstrap.
+    """
+
+    arms: tuple[Arm, ...]
+    preset: str = "own"
+    seed: int = 0
+    block: int = 32
+    max_new_tokens: int = 256
+    budget: int | None = None
+    force_latents: bool = False
+    temperature: float = 0.0
+    margins: Margins = field(default_factory=Margins)
+    least_emission: float = 0.2
+    least_dose: float = 0.1
+    level: float = 0.95
+    resamples: int = 5000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arms", with_base(self.arms))
+        if self.block < 1 or self.resamples < 100 or not 0.5 < self.level < 1:
+            raise InputError("A study needs blocks of 1 item or more and 100 resamples or more.")
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        """Settings of a run, as :meth:`Engine.run_many` takes them."""
+        common = {
+            "budget": self.budget,
+            "seed": self.seed,
+            "max_new_tokens": self.max_new_tokens,
+            "temperature": self.temperature,
+            "force_latents": self.force_latents,
+        }
+        return {**common, **more}
+
+    def plain(self) -> dict[str, Any]:
+        """The design as JSON values."""
+        said = asdict(self)
+        said["arms"] = [arm.plain() for arm in self.arms]
+        return said
+
+    def fingerprint(self) -> str:
+        """What fixes a row beside model, arm and item; margins and resampling do not."""
+        parts = (VERSION, self.seed, self.block, sorted(self.options().items()))
+        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
+
+
+def model_fingerprint(engine: Engine) -> str:
+    """Twelve hex digits of a model: its files and how they are run.
+
+    Of a folder, name and size of every file with the first and last MiB of it; of a hub
+    checkpoint its id and commit. Precision, kernel and device kind count, as they change bits.
+    """
+    digest = hashlib.sha256()
+    folder = Path(engine.name)
+    if folder.is_dir():
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".safetensors", ".json", ".jinja", ".txt") and path.is_file():
+                size = path.stat().st_size
+                digest.update(f"{path.relative_to(folder).as_posix()}:{size}:".encode())
+                with path.open("rb") as file:
+                    digest.update(file.read(1 << 20))
+                    file.seek(max(0, size - (1 << 20)))
+                    digest.update(file.read())
+    else:
+        digest.update(f"{engine.name}@{engine.loaded.revision}".encode())
+    kind = engine.choice.device.partition(":")[0]
+    said = (engine.family.name, engine.choice.dtype_name, engine.attention, kind)
+    digest.update("|".join(said).encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,84 @@
+"""What is written down of one run of a study: the answer, the scores, the dose, the health.
+
+The primary outcome is the option with the highest log-probability after the run's own words
+(no sampling, no parser); where an item has no options it is the answer that was parsed.
+Nothing that depends on the clock is written, so that two studies of one design are the same
+to the byte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from core.errors import ZscopeError
+from core.records import Trace
+from core.study.items import StudyItem
+from core.study.rows import Row
+
+DIGITS = 6
+LONGEST_TEXT = 400
+
+
+def outcome(item: StudyItem, trace: Trace, scored: Mapping[str, float] | ZscopeError | None) -> Row:
+    """The outcome of ``trace`` as JSON values.
+
+    Args:
+        item: the item of the *base*: its options are scored and its answer is the right one.
+        scored: the options' log-probabilities, why there are none, or None without options.
+    """
+    scores = dict(scored) if isinstance(scored, Mapping) else {}
+    unscored = str(scored) if isinstance(scored, ZscopeError) else None
+    choice = max(scores, key=lambda option: scores[option]) if scores else trace.answer
+    row: Row = {
+        "answer": trace.answer,
+        "choice": choice,
+        "right": bool(choice) and item.judge(choice or ""),
+        "said right": bool(trace.answer) and item.judge(trace.answer or ""),
+        "scores": {option: _round(score) for option, score in scores.items()},
+        "text": trace.text[:LONGEST_TEXT],
+        "ended": trace.ended_by,
+        "length": len(trace.token_ids),
+        "latents": [len(span) for span in trace.spans],
+        "imagined": trace.emitted or trace.imagined is not None,
+        "repeats": repeats(trace),
+    }
+    problem = trace.answer_problem or unscored
+    if problem:
+        row["problem"] = problem
+    if trace.receipts:
+        row["receipts"] = [
+            {
+                "kind": receipt.kind,
+                "epsilon": _round(receipt.epsilon),
+                "cosine": _round(receipt.cosine),
+                "least": _round(min((d.epsilon for d in receipt.doses), default=0.0)),
+                "hidden": _maybe(receipt.hidden_change),
+                "percentile": _maybe(receipt.percentile),
+                "note": receipt.note,
+            }
+            for receipt in trace.receipts
+        ]
+    return row
+
+
+def repeats(trace: Trace, longest: int = 4, times: int = 4) -> bool:
+    """Whether the words end in the same few tokens over and over."""
+    latent = trace.is_latent
+    words = [t for t, inside in zip(trace.token_ids, latent, strict=True) if not inside]
+    return any(_looped(words, period, times) for period in range(1, longest + 1))
+
+
+def _looped(words: Sequence[int], period: int, times: int) -> bool:
+    need = max(period * times, 8)
+    tail = words[-need:]
+    return len(tail) == need and all(a == b for a, b in zip(tail, tail[period:], strict=False))
+
+
+def _round(value: float) -> float:
+    """Few enough digits to be the same on every machine of a kind; JSON has no infinity."""
+    return round(value, DIGITS) if math.isfinite(value) else math.copysign(1e9, value)
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else _round(value)
