@@ -105,8 +105,16 @@ def apply(
     visit.say = emission_line(child, workshop.engine.family.latent) if not child.spans else ""
 
 
-def select(visit: Visit, span: int, steps: list[int]) -> None:
-    """Remember which latents are selected; what does not exist is left out."""
+def select(visit: Visit, span: int, steps: list[int], order: float | None = None) -> None:
+    """Remember which latents are selected; what does not exist is left out.
+
+    Args:
+        order: later selections have higher ones; an earlier one that arrives late is ignored.
+    """
+    if order is not None:
+        if order < visit.picked:
+            return
+        visit.picked = order
     trace = visit.edited or visit.baseline
     if trace is None or not 0 <= span < len(trace.spans):
         return

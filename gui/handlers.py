@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from html import escape
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -25,36 +22,6 @@ if TYPE_CHECKING:
 
 class Handlers(Desk):
     """One method a control; each yields or returns updates of widgets."""
-
-    async def on_load(self, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
-        """A tab was opened: wait for the model, saying so, then show an example already run."""
-        key, visit = self.visits.open(request.session_hash)
-        while not self.workshop.done.is_set():
-            sentence = f"Waking the model: {self.workshop.stage}…"
-            yield {self.page.key: key, self.page.say: say_html(sentence, False)}
-            await asyncio.sleep(0.25)
-        if not self.workshop.ready:
-            yield {self.page.key: key, self.page.say: say_html(self.workshop.failure, True)}
-            return
-        index = example_of(dict(request.query_params), len(self.workshop.items))
-
-        def show(visit: Visit) -> None:
-            if index is not None:
-                acts.open_example(visit, self.workshop, index)
-
-        out = await asyncio.to_thread(self.now, key, show)
-        engine = self.workshop.engine
-        yield {
-            **out,
-            self.page.key: key,
-            self.page.model: model_html(engine),
-            self.page.question: visit.asked,
-            self.page.options: acts.format_options(visit.options),
-            self.page.examples: examples_html(self.workshop.thumbnails, visit.example),
-            self.page.run: gr.update(interactive=True),
-            self.page.step: gr.update(interactive=bool(engine.family.latent)),
-            **self.page.panel.fill(self.workshop, visit),
-        }
 
     def on_run(
         self, key: str, question: str, options: str, budget: float | None, force: bool,
@@ -151,7 +118,15 @@ class Handlers(Desk):
         return on_quick
 
     def on_pick(self, key: str, event: gr.EventData) -> dict[Any, Any]:
-        """Latents were selected in the strip."""
+        """Latents were selected in the strip, which shows it already."""
+        span, steps, order = int(event.span), list(event.steps), float(event.order)
+        out = self.now(key, lambda visit: acts.select(visit, span, steps, order))
+        out.pop(self.page.strip, None)
+        visit = self.visits.get(key)
+        return out if visit is None or visit.picked <= order else {self.page.say: gr.skip()}
+
+    def on_mark(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """A latent was clicked in a figure."""
         return self.now(key, lambda v: acts.select(v, int(event.span), list(event.steps)))
 
     def on_method(self, key: str, event: gr.EventData) -> dict[Any, Any]:
@@ -223,21 +198,3 @@ class Handlers(Desk):
 
 def void(_: object) -> None:
     """Drop a value where an act must return nothing."""
-
-
-def example_of(query: dict[str, str], count: int) -> int | None:
-    """Index of the example an address asks for (``?ex=3``, counted from 1); None without any."""
-    if not count:
-        return None
-    asked = query.get("ex", "")
-    return min(max(int(asked), 1), count) - 1 if asked.isdecimal() and len(asked) < 6 else 0
-
-
-def model_html(engine: Any) -> str:
-    """The model's name and how it runs, for the head of the page."""
-    name = escape(Path(engine.name).name)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in engine.notes)
-    return (
-        f'<details class="model"><summary><b>{name}</b> {escape(engine.family.title)}</summary>'
-        f"<ul>{notes}</ul></details>"
-    )

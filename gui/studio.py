@@ -11,7 +11,7 @@ from gui.components import examples, picture, strip, tree
 from gui.components.answers import answers_html
 from gui.components.modes import mode_html
 from gui.components.picture import picture_html
-from gui.components.plot import Plot
+from gui.components.plot import plot
 from gui.components.strip import strip_html
 from gui.screen import say_html
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+# Gradio drops an event while the same one is under way unless told otherwise.
+EACH = {**QUIET, "trigger_mode": "multiple"}
 
 
 class Studio:
@@ -83,8 +85,8 @@ class Studio:
     def _lay_y(self) -> None:
         gr.HTML("<h2><b>Y</b> what it answers</h2>")
         self.answers = gr.HTML(answers_html(None, None, {}), js_on_load=None, elem_id="answers")
-        self.map = Plot("Map", "map", methods={"pca": "PCA", "umap": "UMAP"})
-        self.similarity = Plot("Similarity", "similarity", "cosines, step × step, −1 to 1")
+        self.map = plot("Map", "map", methods={"pca": "PCA", "umap": "UMAP"})
+        self.similarity = plot("Similarity", "similarity", "cosines, step × step, −1 to 1")
 
     def wire(self, does: Handlers) -> None:
         """Tie every control to what it does."""
@@ -101,7 +103,7 @@ class Studio:
         self.strip.force(does.on_force, asked, [*busy, self.examples], **QUEUE, **QUIET)
         for wish in (self.step.click, self.strip.step):
             wish(does.on_step, asked, [*busy, self.examples], **QUEUE, **QUIET)
-        self.strip.instead(does.on_instead, self.key, self.parts, queue=False, **QUIET)
+        self.strip.instead(does.on_instead, self.key, self.parts, queue=False, **EACH)
         self.picture.point(does.on_point, [self.key, p.onto], busy, **QUEUE, **QUIET)
         self.stop.click(does.on_stop, self.key, busy, queue=False, **QUIET)
         edit = [
@@ -111,16 +113,18 @@ class Studio:
         for name, button in p.quick.items():
             button.click(does.quick(name), [self.key, p.mode, p.seed], busy, **QUEUE, **QUIET)
         shown = [*self.parts, p.donor]
-        self.strip.pick(does.on_pick, self.key, self.parts, queue=False, **QUIET)
+        self.strip.pick(
+            does.on_pick, self.key, self.parts, queue=False, trigger_mode="always_last", **QUIET
+        )
         self.map.method(
             does.on_method, self.key, [self.map, self.say], concurrency_id="map",
             concurrency_limit=1, **QUIET,
         )  # fmt: skip
-        for plot in (self.map, self.similarity):
-            plot.point(does.on_pick, self.key, self.parts, queue=False, **QUIET)
-        self.strip.undo(does.on_undo, self.key, shown, queue=False, **QUIET)
-        self.strip.redo(does.on_redo, self.key, shown, queue=False, **QUIET)
-        self.tree.act(does.on_tree, self.key, shown, queue=False, **QUIET)
+        for figure in (self.map, self.similarity):
+            figure.point(does.on_mark, self.key, self.parts, queue=False, **EACH)
+        self.strip.undo(does.on_undo, self.key, shown, queue=False, **EACH)
+        self.strip.redo(does.on_redo, self.key, shown, queue=False, **EACH)
+        self.tree.act(does.on_tree, self.key, shown, queue=False, **EACH)
         p.mode.change(mode_html, p.mode, p.meaning, queue=False, **QUIET)
         p.kind.change(does.on_kind, p.kind, p.fields, queue=False, **QUIET)
         asked_for = [self.question, self.options]

@@ -38,6 +38,7 @@ class Visit:
         branches: trace id → branch, in the order they were made.
         base, shown: ids of the run compared with and of the one on the screen.
         span, steps: what is selected.
+        picked: when, so that late news of an earlier selection is told apart.
         past, future: (base, shown) pairs for undo and redo.
         scores: trace id → option → log-probability.
         cancel: set to stop what is running.
@@ -59,6 +60,7 @@ class Visit:
     shown: str | None = None
     span: int = 0
     steps: tuple[int, ...] = ()
+    picked: float = 0.0
     past: list[tuple[str | None, str | None]] = field(default_factory=list)
     future: list[tuple[str | None, str | None]] = field(default_factory=list)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -163,6 +165,11 @@ class Visits:
                 idle.cancel.set()
                 self._sessions = {s: k for s, k in self._sessions.items() if k != old}
         return key, visit
+
+    def models(self) -> set[str]:
+        """Names of the models that visitors' runs belong to."""
+        with self._lock:
+            return {visit.model for visit in self._visits.values()}
 
     def get(self, key: str | None) -> Visit | None:
         """The visit of ``key``; None when it was forgotten."""

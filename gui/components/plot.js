@@ -75,6 +75,8 @@ element.addEventListener("click", (event) => {
 
 let queue = Promise.resolve();
 let bound = false;
+let listening = false;
+let late = false;
 
 async function draw() {
   const figure = props.value;
@@ -82,6 +84,16 @@ async function draw() {
   if (!node) return;
   element.classList.toggle("blank", !figure);
   if (!figure) return;
+  if (!bound) {
+    bound = true;
+    new ResizeObserver(() => {
+      if (!node.offsetWidth) return;
+      if (late) redraw();
+      else if (node.classList.contains("js-plotly-plot")) window.Plotly.Plots.resize(node);
+    }).observe(node);
+  }
+  late = !node.offsetWidth; // not on the screen, in a tab behind: drawn once it is
+  if (late) return;
   await library();
   const style = getComputedStyle(document.body);
   const drawn = coloured(figure, style);
@@ -94,7 +106,7 @@ async function draw() {
     responsive: true,
     displayModeBar: "hover",
     toImageButtonOptions: { format: "png", scale: 3, filename: `zscope ${name}` },
-    modeBarButtonsToRemove: ["zoom2d", "pan2d", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    modeBarButtonsToRemove: ["sendChartToCloud", "zoom2d", "pan2d", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     modeBarButtonsToAdd: [
       { name: "SVG", title: "Save as SVG", icon: letters("SVG"),
         click: (gd) => window.Plotly.downloadImage(gd, { format: "svg", filename: `zscope ${name}` }) },
@@ -102,15 +114,12 @@ async function draw() {
         click: () => save(rows(figure.data), `zscope ${name}.csv`) },
     ],
   });
-  if (!bound) {
-    bound = true;
+  if (!listening) {
+    listening = true;
     node.on("plotly_click", (event) => {
       const data = event.points[0] && event.points[0].customdata;
       if (data) trigger("point", { span: data[0], steps: [data[1]] });
     });
-    new ResizeObserver(() => {
-      if (node.offsetWidth && window.Plotly) window.Plotly.Plots.resize(node);
-    }).observe(node);
   }
 }
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -25,8 +24,10 @@ def library() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "package_data" / "plotly.min.js"
 
 
-class Plot(gr.HTML):
-    """One figure; ``value`` is a figure dictionary or None, a click triggers ``point``.
+def plot(
+    name: str, elem_id: str, note: str = "", methods: Mapping[str, str] | None = None
+) -> gr.HTML:
+    """One figure; its value is a figure dictionary or None, a click triggers ``point``.
 
     Args:
         name: heading, and the name of saved files.
@@ -35,33 +36,19 @@ class Plot(gr.HTML):
         methods: ways to compute it, key → title, the first as drawn by every act; another one
             is asked for with the event ``method``.
     """
-
-    def __init__(
-        self,
-        name: str,
-        elem_id: str,
-        note: str = "",
-        methods: Mapping[str, str] | None = None,
-        **more: Any,
-    ) -> None:
-        path = library()
-        gr.set_static_paths([path])
-        buttons = "".join(
-            f'<button type="button" data-method="{key}" aria-pressed="{str(not n).lower()}">'
-            f"{escape(title)}</button>"
-            for n, (key, title) in enumerate((methods or {}).items())
-        )
-        heading = f"<h3><span>{escape(name)}</span>{buttons}<small>{escape(note)}</small></h3>"
-        super().__init__(
-            value=None,
-            html_template=f'<div class="plot-frame">{heading}<div class="plot"></div></div>',
-            js_on_load=SCRIPT,
-            elem_id=elem_id,
-            plotly_path=str(path),
-            plot_name=name,
-            **more,
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        """The value's shape for Gradio's schema."""
-        return {"type": "object"}
+    path = library()
+    gr.set_static_paths([path])
+    buttons = "".join(
+        f'<button type="button" data-method="{key}" aria-pressed="{str(not n).lower()}">'
+        f"{escape(title)}</button>"
+        for n, (key, title) in enumerate((methods or {}).items())
+    )
+    heading = f"<h3><span>{escape(name)}</span>{buttons}<small>{escape(note)}</small></h3>"
+    return gr.HTML(
+        value=None,
+        html_template=f'<div class="plot-frame">{heading}<div class="plot"></div></div>',
+        js_on_load=SCRIPT,
+        elem_id=elem_id,
+        plotly_path=str(path),
+        plot_name=name,
+    )

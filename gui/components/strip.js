@@ -23,8 +23,9 @@ function show(span, steps, focus) {
     cell.tabIndex = lead ? 0 : -1;
     if (lead) cell.focus({ preventScroll: false });
   }
+  // The newest selection counts, in whatever order the server hears of several.
   clearTimeout(told);
-  told = setTimeout(() => trigger("pick", { span: span, steps: steps }), 30);
+  told = setTimeout(() => trigger("pick", { span: span, steps: steps, order: Date.now() }), 30);
 }
 
 function pick(cell, extend) {

@@ -20,6 +20,8 @@ def bare_axis(title: str = "", **more: Any) -> dict[str, Any]:
         "zeroline": False,
         "showline": False,
         "ticks": "",
+        "tickmode": "array",
+        "tickvals": [],
         **more,
     }
 
