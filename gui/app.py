@@ -19,7 +19,9 @@ from gui.arrival import KEEP, READ, Arrival
 from gui.autosave import Autosave
 from gui.compare import Compare
 from gui.desks import Desks
+from gui.endpoints import Endpoints
 from gui.guide import Guide
+from gui.picker import Picker
 from gui.sessionbar import SessionBar
 from gui.sessions import Sessions
 from gui.shelf import DEMOS, SHIPPED, Model, Shelf
@@ -44,6 +46,8 @@ class Options:
         browser: open the page in the default browser.
         state: folder where sessions are kept by themselves; None, as on a hosted copy, keeps
             nothing on the disk.
+        own_models: visitors may load other checkpoints than the listed ones, by hub id or from
+            a folder of this machine.
     """
 
     model: str = "assets/models/faithful"
@@ -56,6 +60,7 @@ class Options:
     share: bool = False
     browser: bool = False
     state: Path | None = None
+    own_models: bool = True
 
 
 def build(
@@ -97,6 +102,7 @@ def build(
                 "</button>",
                 elem_id="chrome",
             )
+        picker = Picker(options.own_models)
         with gr.Tabs(elem_id="tabs", selected="studio") as tabs:
             with gr.Tab("Studio", id="studio"):
                 studio = Studio(model)
@@ -120,6 +126,8 @@ def build(
         opened.then(None, arrival.own, None, js=KEEP, show_progress="hidden")
         compare.wire(desks, compare_tab)
         guide.wire(desks, tabs, guide_tab, opened)
+        picker.wire(desks, bar.models)
+        Endpoints(shelf).offer()
 
         def leave(request: gr.Request) -> None:
             key = visits.close(request.session_hash)

@@ -200,7 +200,9 @@ def alike(show: Show) -> Iterator[str]:
 def path(show: Show) -> Iterator[str]:
     """The trail of nearest patches on a planning picture."""
     room = show.shelf.get("faithful")
-    first = next((i for i, item in enumerate(room.items) if item.task == "plan"), 0)
+    first = next((i for i, item in enumerate(room.items) if item.task == "plan"), None)
+    if first is None:
+        raise acts.GuiError("There is no planning picture among the examples.")
     show.open("faithful", first)
     for seen, of, right in traced(room):
         if seen < of:

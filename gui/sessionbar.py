@@ -27,6 +27,7 @@ class SessionBar:
 
     def __init__(self) -> None:
         with gr.Row(elem_id="session"):
+            self.models = gr.Button("Models", size="sm", elem_id="models-open")
             self.save = gr.Button("Save", size="sm", elem_id="session-save")
             self.open = gr.UploadButton(
                 "Open", size="sm", file_types=[".zscope"], type="binary", elem_id="session-open"

@@ -119,6 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
                 share=arguments.share,
                 browser=not (arguments.no_browser or hosted),
                 state=None if hosted else state_folder(),
+                own_models=host == LOOPBACK,
             )
         )
     except KeyboardInterrupt:
