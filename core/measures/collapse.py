@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,13 +39,13 @@ def collapse_curve(grid: Tensor) -> Collapse:
     steps, items = grid.shape[0], grid.shape[-1]
     above = torch.triu_indices(items, items, 1)
     pairs = grid[:, above[0], above[1]]  # (K, N·(N−1)/2)
-    counts = (~pairs.isnan()).sum(-1)
-    if not pairs.numel():
-        gap = torch.full((steps,), float("nan"))
-        return Collapse(gap, gap.clone(), gap.clone(), counts)
-    low = torch.nanquantile(pairs, 0.1, dim=-1)
-    high = torch.nanquantile(pairs, 0.9, dim=-1)
-    return Collapse(torch.nanmean(pairs, dim=-1), low, high, counts)
+    out = torch.full((3, steps), float("nan"))
+    for step, values in enumerate(pairs):
+        there = values[~values.isnan()].numpy()
+        if len(there):
+            # numpy's, because torch's quantile ends at 16 million pairs: 5,800 items
+            out[:, step] = torch.tensor([there.mean(), *np.quantile(there, [0.1, 0.9])])
+    return Collapse(*out, pairs=(~pairs.isnan()).sum(-1))
 
 
 def successive(latents: Tensor) -> Tensor:
