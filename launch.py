@@ -22,9 +22,9 @@ import signal
 from types import FrameType, ModuleType
 from typing import NoReturn
 
-from gui.commands import Mistake, doctor, environment, page, test, train
+from gui.commands import Mistake, doctor, environment, page, study, test, train
 
-COMMANDS = {"doctor": doctor, "test": test, "train": train}
+COMMANDS = {"doctor": doctor, "study": study, "test": test, "train": train}
 
 
 class Parser(argparse.ArgumentParser):

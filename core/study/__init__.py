@@ -18,6 +18,7 @@ from core.study.arms import Arm, Input, Latent
 from core.study.design import Design, Margins
 from core.study.items import Items, StudyItem
 from core.study.presets import PRESETS, preset
+from core.study.report import write_all
 from core.study.runner import Progress
 from core.study.study import Study, design_of, read, run
 from core.study.tables import load_items
@@ -40,4 +41,5 @@ __all__ = [
     "preset",
     "read",
     "run",
+    "write_all",
 ]

@@ -16,6 +16,16 @@ from core.engine import Engine
 from core.errors import InputError
 from core.study.arms import Arm, with_base
 
+READ = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+"""Files of a checkpoint that decide what it says, beside its weights; a card does not."""
+
 VERSION = 1
 """Raised when a row would mean something else than before."""
 
@@ -101,14 +111,16 @@ class Design:
 def model_fingerprint(engine: Engine) -> str:
     """Twelve hex digits of a model: its files and how they are run.
 
-    Of a folder, name and size of every file with the first and last MiB of it; of a hub
-    checkpoint its id and commit. Precision, kernel and device kind count, as they change bits.
+    Of a folder, name and size of every file it is made of, with the first and last MiB of it;
+    of a hub checkpoint its id and commit. Precision, kernel and device kind count, as they
+    change bits.
     """
     digest = hashlib.sha256()
     folder = Path(engine.name)
     if folder.is_dir():
         for path in sorted(folder.rglob("*")):
-            if path.suffix in (".safetensors", ".json", ".jinja", ".txt") and path.is_file():
+            weights = path.suffix == ".safetensors" and not path.name.startswith("bank")
+            if (weights or path.name in READ) and path.is_file():
                 size = path.stat().st_size
                 digest.update(f"{path.relative_to(folder).as_posix()}:{size}:".encode())
                 with path.open("rb") as file:

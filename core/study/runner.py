@@ -87,6 +87,7 @@ def run_rows(
     cancel: Event | None = None,
     rank: int = 0,
     processes: int = 1,
+    keys: Keys | None = None,
 ) -> int:
     """Make the rows that are missing.
 
@@ -95,6 +96,7 @@ def run_rows(
         report: called after every item.
         cancel: stops within one decode step; finished blocks are kept.
         rank, processes: which part of the blocks is this process's.
+        keys: of :func:`keys_of`; None takes them from the checkpoint's files as they are now.
 
     Returns:
         The number of rows made.
@@ -103,7 +105,7 @@ def run_rows(
         Cancelled: it was stopped.
         RecordError: rows cannot be written.
     """
-    keys = keys_of(engine, design)
+    keys = keys or keys_of(engine, design)
     with RowFile(folder, rank) as file:
         finished = {row["key"] for row in read_rows(folder) if "error" not in row}
         meter = _Meter(items, design, keys, finished, rank, processes, report)

@@ -30,7 +30,7 @@ from core.study.mediation import Split, splits_of
 from core.study.pairs import Pairs, pair_up
 from core.study.presets import preset
 from core.study.rows import Row
-from core.study.runner import Report, keys_of, rows_of, run_rows
+from core.study.runner import Keys, Report, keys_of, rows_of, run_rows
 from core.study.validation import Check, controls, invariants
 from core.study.verdict import Evidence, Verdict, judge
 
@@ -101,8 +101,9 @@ def run(
     _prepare(place)
     _bank(engine, items, design, place, cancel)
     checks = invariants(engine, items, design, cancel)
-    run_rows(engine, items, design, place, report, cancel, rank, processes)
-    return read(engine, items, design, place, checks)
+    keys = keys_of(engine, design)  # once: the files may change while their model is at work
+    run_rows(engine, items, design, place, report, cancel, rank, processes, keys)
+    return read(engine, items, design, place, checks, keys)
 
 
 def read(
@@ -111,14 +112,16 @@ def read(
     design: Design,
     folder: str | Path,
     checks: Sequence[Check] | None = None,
+    keys: Keys | None = None,
 ) -> Study:
     """The study that the finished rows make, however many there are.
 
     Args:
         checks: of :func:`core.study.validation.invariants`; None runs them.
+        keys: names of the rows; None takes them from the checkpoint's files as they are now.
     """
     first = list(invariants(engine, items, design) if checks is None else checks)
-    rows = tuple(rows_of(items, design, keys_of(engine, design), Path(folder)))
+    rows = tuple(rows_of(items, design, keys or keys_of(engine, design), Path(folder)))
     pairs = pair_up(rows, design.arms)
     effects = effects_of(pairs, design)
     found = (*first, *controls(pairs, effects, engine.choice.dtype_name))

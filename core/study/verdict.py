@@ -358,8 +358,22 @@ def _rescue(evidence: Evidence) -> Interval | None:
 
 def _unsettled(evidence: Evidence, numbers: dict[str, Any]) -> Verdict:
     """What was seen and what it would take to know."""
-    arms = evidence.where(lambda e: e.declared and e.locus not in ("X", "none"))
-    acting = [effect for effect in arms if effect.verdict == EFFECT and effect.role == "effect"]
+    arms = evidence.where(
+        lambda e: (
+            e.declared
+            and e.locus not in ("X", "none")
+            and e.role in ("effect", "mediation")
+            and _of_base(evidence, e)
+        )
+    )
+    most = max((effect.items for effect in arms), default=0)
+    if arms and most < LEAST_ITEMS:
+        return Verdict(
+            UNSETTLED,
+            f"Only {most} items could be compared; below {LEAST_ITEMS} nothing is concluded.",
+            numbers,
+        )
+    acting = [effect for effect in arms if effect.verdict == EFFECT]
     open_ones = [effect for effect in arms if effect.verdict not in (EFFECT, EQUIVALENT)]
     said = "The numbers allow no verdict."
     if acting:
