@@ -83,7 +83,7 @@ def test_the_stock_generate_and_the_engine_say_the_same_without_latents(lab: Lab
     assert list(trace.token_ids) == said[0, inputs["input_ids"].shape[1] :].tolist()
 
 
-SCRIPTS = "xSxxxxxxx xxxSxExx Q xxxxxxQ SxxQ SESxxE xxxxxxxxSxxxxx SxSxSxQxxx".split()
+SCRIPTS = ["xSxxxxxxx", "xxxSxExx", "Q", "xxxxxxQ", "SxxQ", "SESxxE", "xxxxxxxSxxxx", "SxSxSxQxxx"]
 QUESTIONS = [
     (tiny.picture(0, (56, 56)), "What?"),
     (tiny.picture(1, (84, 56)), "What colour is the star, and where does the path lead?"),
