@@ -22,9 +22,15 @@ import signal
 from types import FrameType, ModuleType
 from typing import NoReturn
 
-from gui.commands import Mistake, doctor, environment, page, study, test, train
+from gui.commands import Mistake, doctor, environment, page, screenshots, study, test, train
 
-COMMANDS = {"doctor": doctor, "study": study, "test": test, "train": train}
+COMMANDS = {
+    "doctor": doctor,
+    "screenshots": screenshots,
+    "study": study,
+    "test": test,
+    "train": train,
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 def parser_of(name: str, command: ModuleType) -> Parser:
     """The parser of one command; the page is the command without a name."""
     others = "\n".join(
-        f"  launch.py {other:7}  {module.__doc__.splitlines()[0]}"
+        f"  launch.py {other:12}  {module.__doc__.splitlines()[0]}"
         for other, module in COMMANDS.items()
     )
     parser = Parser(
