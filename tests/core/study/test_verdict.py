@@ -1,0 +1,233 @@
+"""Models of known truth, as rows: the tree must find each, and say no more than it can."""
+
+import numpy as np
+import pytest
+
+from core.families import get
+from core.study.arms import Arm
+from core.study.design import Design
+from core.study.effects import effects_of
+from core.study.mediation import splits_of
+from core.study.pairs import pair_up
+from core.study.presets import preset
+from core.study.rows import Row
+from core.study.validation import Check, controls
+from core.study.verdict import Evidence, Verdict, judge
+from tests.core.study.fabricated import answers, dosed
+
+SOUND = (Check("identity edit is bit-exact", True, "max |Δlogit| = 0"),)
+N = 300
+
+
+def of(
+    found: dict[str, list[str | None]],
+    n: int = N,
+    family: str = "monet",
+    checks: tuple[Check, ...] = SOUND,
+    imagined: list[bool] | None = None,
+    **more: object,
+) -> Verdict:
+    """The verdict on a model that answers red, except where ``found`` says else."""
+    known = get(family)
+    arms = preset("quick", known)
+    design = Design(arms, resamples=300)
+    rows: list[Row] = []
+    for arm in arms:
+        given = found.get(arm.name)
+        if given is None and arm.role in ("input", "blind"):
+            given = ["blue"] * n
+        more_here: dict[str, object] = {"imagined": imagined} if imagined else {}
+        if arm.z and arm.locus in ("content", "slot"):
+            zero = arm.role == "identity"
+            more_here["receipts"] = [dosed(0.0 if zero else float(more.get("dose", 1.0)))] * n
+        if arm.donor in ("other answer", "x") or arm.x is not None:
+            more_here["expected"] = "blue"
+        if arm.role == "sham":
+            more_here["expected"] = "red"
+        rows += answers(arm, given or ["red"] * n, **more_here)
+    pairs = pair_up(rows, arms)
+    effects = effects_of(pairs, design)
+    evidence = Evidence(
+        known.title,
+        known.latent,
+        known.imagines_in_words,
+        [pair.base for pair in pairs["base"].pairs],
+        pairs,
+        effects,
+        splits_of(pairs, design),
+        (*checks, *controls(pairs, effects, "float32")),
+        design,
+    )
+    return judge(evidence)
+
+
+SWAPPED = ("swap, other answer", "own input, latents of the changed")
+CUT = ("answer blind to latents", "markers only", "no span", "step mean", "noise", "zero")
+
+
+def test_content():
+    found = of({**dict.fromkeys(SWAPPED, ["blue"] * N), **dict.fromkeys(CUT, ["green"] * N)})
+    assert found.verdict == "load-bearing content"
+    assert found.validated
+    assert found.numbers["donor follow"].low > 0.98
+    assert found.numbers["proportion mediated"].estimate == pytest.approx(1.0)
+
+
+def test_damage_is_not_content():
+    """Every edit breaks the answer, but into anything, not into the donor's."""
+    broken = ["blue", "green", None] * (N // 3)
+    found = of(dict.fromkeys((*SWAPPED, *CUT), broken))
+    assert found.verdict == "inconclusive"
+    assert "damage cannot be told from use" in found.reason
+
+
+def test_slot():
+    found = of({"slots, other answer": ["blue"] * N, "answer blind to latents": ["green"] * N})
+    assert found.verdict == "load-bearing slot, not content"
+
+
+def test_bypassed():
+    found = of(
+        {"changed input, own latents": ["blue"] * N, "blank picture, own latents": ["blue"] * N}
+    )
+    assert found.verdict == "bypassed"
+    assert "equivalent to none" in found.reason
+
+
+def test_bypassed_needs_enough_items():
+    blue = ["blue"] * 40
+    found = of({"changed input, own latents": blue, "blank picture, own latents": blue}, n=40)
+    assert found.verdict == "inconclusive"
+    assert "items would show" in found.reason
+
+
+def test_format_only():
+    found = of({"no span": ["green"] * N, "blank picture, own latents": ["blue"] * N})
+    assert found.verdict == "format only"
+
+
+def test_redundant():
+    """Nothing done to the latents matters while the picture is there; without it they answer."""
+    found = of({"blank picture, own latents": ["red"] * N})
+    assert found.verdict == "redundant"
+
+
+def test_collapsed_swaps_are_no_test():
+    found = of({"blank picture, own latents": ["blue"] * N}, dose=0.02)
+    assert found.verdict == "inconclusive"
+    assert "tests nothing" in found.reason
+
+
+def test_a_dead_control_invalidates():
+    found = of({"input changed": ["red"] * N})
+    assert found.verdict == "instrument not validated"
+    assert not found.validated
+
+
+def test_a_broken_invariant_invalidates():
+    broken = (Check("identity edit is bit-exact", False, "max |Δlogit| = 0.3"),)
+    found = of({}, checks=broken)
+    assert (found.verdict, found.validated) == ("instrument not validated", False)
+    assert "0.3" in found.reason
+
+
+def test_without_headroom_nothing_is_said():
+    found = of({"blank picture": ["red"] * N})
+    assert found.verdict == "inconclusive"
+    assert "as well as with it" in found.reason
+
+
+def test_rare_emission_is_no_latents():
+    imagined = [place % 10 == 0 for place in range(N)]
+    assert of({}, imagined=imagined).verdict == "no latents"
+
+
+def test_a_family_without_latents():
+    assert of({}, family="qwen2.5-vl").verdict == "no latents"
+
+
+def test_words():
+    follows = {"own input, latents of the changed": ["blue"] * N}
+    assert of(follows, family="capimagine").verdict == "load-bearing text"
+    assert of({}, family="capimagine").verdict == "bypassed"
+
+
+def test_plain_is_json():
+    import json
+
+    found = of({"own input, latents of the changed": ["blue"] * N})
+    assert json.loads(json.dumps(found.plain(), allow_nan=False))["verdict"] == found.verdict
+
+
+def test_effects_of_ten_lost_and_ten_won_are_seen():
+    """The net change is 0, yet one answer in five changes."""
+    arm = Arm("swap, other answer")
+    design = Design((arm,), resamples=300)
+    gold = ["red"] * 50 + ["blue"] * 50
+    choices = ["blue" if i % 5 == 0 else "red" for i in range(100)]
+    base = answers(design.arms[0], ["red"] * 100, gold=gold)
+    effect = effects_of(pair_up([*base, *answers(arm, choices, gold=gold)], design.arms), design)
+    found = effect[arm.name]
+    assert found.change.estimate == 0
+    assert found.flips.estimate == 0.2
+    assert found.verdict == "effect"
+    assert found.flows == {"R→R": 40, "R→W": 10, "W→R": 10, "W→W": 40, "W→W′": 0}
+
+
+def test_intention_to_treat_is_emission_times_effect():
+    """Δ_all = e · Δ_emitters, exactly: where nothing was imagined nothing could change."""
+    arm = Arm("noise", z=(preset("quick", get("monet"))[8].z[0],))
+    design = Design((arm,), resamples=300)
+    imagined = [place % 4 == 0 for place in range(200)]
+    base = answers(design.arms[0], ["red"] * 200, imagined=imagined)
+    made = [
+        row if spoke else {k: row[k] for k in ("key", "item", "arm", "draw")} | {"skipped": "no"}
+        for row, spoke in zip(answers(arm, ["green"] * 200), imagined, strict=True)
+    ]
+    found = effects_of(pair_up([*base, *made], design.arms), design)["noise"]
+    assert (found.items, found.silent) == (50, 150)
+    assert found.change.estimate == -1
+    assert found.intention.estimate == pytest.approx(0.25 * found.change.estimate)
+
+
+def test_draws_are_averaged_within_the_item():
+    arm = Arm("noise", z=preset("quick", get("monet"))[8].z, draws=2)
+    design = Design((arm,), resamples=300)
+    base = answers(design.arms[0], ["red"] * 20)
+    second = [{**row, "draw": 1} for row in answers(arm, ["red"] * 20)]
+    rows = [*base, *answers(arm, ["green"] * 20), *second]
+    found = effects_of(pair_up(rows, design.arms), design)["noise"]
+    assert found.items == 20
+    assert found.flips.estimate == 0.5
+    assert found.change.estimate == -0.5
+
+
+@pytest.mark.parametrize("discordance", [0.0, 0.1])
+def test_false_verdicts_are_rare(discordance: float):
+    """No net effect: "effect on accuracy" in at most 5 % of studies, up to chance."""
+    arm = Arm("noise", z=preset("quick", get("monet"))[8].z)
+    design = Design((arm,), resamples=200)
+    base = answers(design.arms[0], ["red"] * 100, gold=["red", "green"] * 50)
+    wrong, studies = 0, 80
+    for seed in range(studies):
+        draw = np.random.default_rng(seed)
+        lost = draw.random(100) < discordance
+        choices = ["green" if gone else "red" for gone in lost]  # loses red ones, wins green ones
+        made = answers(arm, choices, gold=["red", "green"] * 50)
+        found = effects_of(pair_up([*base, *made], design.arms), design)["noise"]
+        wrong += found.on_accuracy == "effect"
+    assert wrong / studies <= 0.05 + 3 * (0.05 * 0.95 / studies) ** 0.5
+
+
+def test_a_real_effect_is_seldom_called_equivalent():
+    """Net −2 points, the margin itself: equivalence is claimed in at most 5 % of studies."""
+    arm = Arm("noise", z=preset("quick", get("monet"))[8].z)
+    design = Design((arm,), resamples=200)
+    base = answers(design.arms[0], ["red"] * 400, sure=9.0)
+    wrong, studies = 0, 80
+    for seed in range(studies):
+        lost = np.random.default_rng(seed).random(400) < 0.02
+        made = answers(arm, ["green" if gone else "red" for gone in lost], sure=9.0)
+        found = effects_of(pair_up([*base, *made], design.arms), design)["noise"]
+        wrong += found.on_accuracy == "equivalent to none"
+    assert wrong / studies <= 0.05 + 3 * (0.05 * 0.95 / studies) ** 0.5
