@@ -44,7 +44,9 @@ def write(
     if head is not None:
         tensors |= {f"lvr_head.{n}": w.detach().half() for n, w in head.state_dict().items()}
     tensors = {name: weight.clone().contiguous() for name, weight in _published(tensors).items()}
-    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    weights = folder / "model.safetensors"
+    save_file(tensors, str(weights), metadata={"format": "pt"})
+    weights.chmod(0o644)
     settings = model.config.to_dict()
     settings |= {"architectures": ["Qwen2_5_VLForConditionalGeneration"], "dtype": "float16"}
     settings |= FAMILY_KEYS.get(variant.family, {}) | _token_keys(variant, format_)

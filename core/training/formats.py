@@ -40,6 +40,8 @@ AFTER = {
 # A model that imagines in words says one sentence, then answers on a new line.
 IMAGINED = "\n"
 END = "<|im_end|>"
+# What stands around the words that carry an answer or a sentence, whatever they say.
+AROUND = "row , column The is at a and the object. There are objects The path goes through (1),"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +70,10 @@ class Format:
 
     @cached_property
     def form(self) -> list[int]:
-        """Ids that every reply holds whatever it says: markers, brackets, the end."""
+        """Ids that say nothing: markers, brackets, the end, and the words around a place."""
         always = AFTER.get(self.family.name, "") + self.family.answer_opening
-        return sorted(set(self.encode(always + self.family.answer_closing + END)))
+        ids = self.encode(always + self.family.answer_closing + END)
+        return sorted({*ids, *self.encode(AROUND)} - set(self.encode("1")))
 
     @property
     def embedded_opening(self) -> list[int]:

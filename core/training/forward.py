@@ -94,12 +94,14 @@ def run(
     mask: Tensor | None,
     kept: Kept | None = None,
     last: int | None = None,
+    middle: list[Tensor] | None = None,
 ) -> tuple[Tensor, Kept]:
     """One segment (B, L, D) after what is kept -> hidden states after the final norm, and all kept.
 
     `turn` is `rotation` of the segment's positions. `mask` (B, 1, L, P + L), true where a query may
     look, or None where every query sees all. `last` returns only that many final positions: the
-    top layer's queries and MLP are then computed for those alone.
+    top layer's queries and MLP are then computed for those alone. `middle`, when given, receives
+    the residual stream halfway up, of the positions that are returned.
     """
     hidden = embeddings
     cos, sin = turn
@@ -122,6 +124,8 @@ def run(
         x = F.rms_norm(hidden, layer.norm_mlp.shape, layer.norm_mlp, 1e-6)
         gate, up = F.linear(x, layer.gate_up).chunk(2, dim=-1)
         hidden = hidden + F.linear(F.silu(gate) * up, layer.down)
+        if middle is not None and index == len(packed.layers) // 2:
+            middle.append(hidden if last is None else hidden[:, -last:])
     return F.rms_norm(hidden, packed.norm.shape, packed.norm, 1e-6), keep
 
 

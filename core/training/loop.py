@@ -22,7 +22,7 @@ from core.training.objective import Anchors, loss_of
 from core.training.optimiser import Optimiser
 from core.training.rows import draw
 from core.training.variants import Variant
-from core.training.workshop import Workshop, head_of
+from core.training.workshop import Workshop, finder_of, head_of
 
 SAVE_EVERY = 150
 
@@ -35,6 +35,7 @@ class Run:
     format: Format
     model: Qwen2_5_VLForConditionalGeneration
     head: nn.Module | None
+    finder: nn.Module | None
     optimiser: Optimiser
     anchors: Anchors
     step: int = 0
@@ -60,14 +61,19 @@ def begin(
     named = [(n, w) for n, w in model.named_parameters() if w.requires_grad]
     if head is not None:
         named += [(f"head.{n}", w) for n, w in head.named_parameters()]
+    finder = finder_of(variant, workshop.shape, seed)
+    if finder is not None:
+        named += [(f"finder.{n}", w) for n, w in finder.named_parameters()]
     steps = variant.forced + variant.own
     optimiser = Optimiser(named, steps, variant.rate, variant.matrix_rate)
-    run = Run(variant, format_, model, head, optimiser, workshop.anchors(model))
+    run = Run(variant, format_, model, head, finder, optimiser, workshop.anchors(model))
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(kept["model"])
         if head is not None:
             head.load_state_dict(kept["head"])
+        if finder is not None:
+            finder.load_state_dict(kept["finder"])
         optimiser.restore(kept["optimiser"])
         run.step, run.seconds = kept["step"], kept["seconds"]
     elif source is not None:
@@ -80,6 +86,7 @@ def save(run: Run, checkpoint: Path) -> None:
     state = {
         "model": run.model.state_dict(),
         "head": run.head.state_dict() if run.head is not None else {},
+        "finder": run.finder.state_dict() if run.finder is not None else {},
         "optimiser": run.optimiser.state(),
         "step": run.step,
         "seconds": run.seconds,
@@ -112,7 +119,15 @@ def proceed(
         own = run.step >= run.variant.forced
         with torch.autocast("cpu", torch.bfloat16):
             loss, parts = loss_of(
-                run.variant, run.format, pack(run.model), rows, run.anchors, noise, own, run.head
+                run.variant,
+                run.format,
+                pack(run.model),
+                rows,
+                run.anchors,
+                noise,
+                own,
+                run.head,
+                run.finder,
             )
         run.optimiser.descend(loss, run.step)
         run.step += 1

@@ -17,7 +17,7 @@ from core.training.batches import NOTHING
 from core.training.formats import Format
 from core.training.forward import Packed
 from core.training.latents import nearest, overwritten, scaled, shown, smudged
-from core.training.passes import Opened, imagine, open_span, reply
+from core.training.passes import Opened, open_span, reply, settle
 from core.training.rows import Rows
 from core.training.variants import Variant
 
@@ -53,20 +53,30 @@ def loss_of(
     draw: torch.Generator,
     own: bool,
     head: nn.Module | None = None,
+    finder: nn.Module | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one step and its parts. `own`: latents are the model's, not their targets."""
-    opened = open_span(packed, format_, rows.features, rows.prompts)
+    """The loss of one step and its parts. `own`: latents are the model's, not their targets.
+
+    `finder` is a throw-away reader of the residual stream halfway up, for models that must find
+    the evidence without a latent to put it in (`variant.find`).
+    """
+    middle: list[Tensor] | None = [] if finder is not None else None
+    opened = open_span(packed, format_, rows.features, rows.prompts, middle)
     said, goal = rows.said, rows.targets
     if not variant.budget:
-        hidden, _ = reply(packed, format_, opened, None, said[:, :-1])
+        hidden, _ = reply(packed, format_, opened, None, said[:, :-1], middle=middle)
         hidden = torch.cat([opened.hidden[:, -1:], hidden], dim=1)
         loss = _words(packed, hidden, goal, rows.content)
-        return loss, {"answer": float(loss.detach())}
+        found = {"answer": float(loss.detach())}
+        if finder is not None and middle is not None:
+            miss = _found(rows, finder, middle)
+            loss, found["find"] = loss + variant.find * miss, float(miss.detach())
+        return loss, found
     aim = targets_of(variant, rows, anchors)
-    true = imagine(packed, format_, opened, variant.budget, head) if own else aim
+    true = settle(packed, format_, opened, aim, head) if own else aim
     fed = _fed(variant, rows, true, aim, anchors, draw, own)
     donors = rows.donors if variant.slots else None
-    hidden, _ = reply(packed, format_, opened, fed, said[:, :-1], donors)
+    hidden, _ = reply(packed, format_, opened, fed, said[:, :-1], donors, middle)
     slots, words = hidden[:, : variant.budget], hidden[:, variant.budget - 1 :]
     if head is not None:
         slots = head(slots)
@@ -77,6 +87,9 @@ def loss_of(
     control = _control(format_, packed, opened, slots)
     loss = answer + variant.regress * value + variant.point * place + variant.control * control
     parts = {"answer": answer, "value": value, "place": place, "control": control}
+    if finder is not None and middle is not None:
+        parts["find"] = _found(rows, finder, middle)
+        loss = loss + variant.find * parts["find"]
     found = {name: float(part.detach()) for name, part in parts.items()}
     if variant.latents == "evidence":
         assert rows.cells is not None
@@ -169,6 +182,20 @@ def _turns(cells: Tensor) -> Tensor:
     in the picture, the others only repeat."""
     first = torch.ones(len(cells), 1, dtype=torch.bool)
     return torch.cat([first, cells[:, 1:] != cells[:, :-1]], dim=1)
+
+
+def _found(rows: Rows, finder: nn.Module, middle: list[Tensor]) -> Tensor:
+    """Does the stream halfway up say where the first and the second asked object are?"""
+    stream = torch.cat(middle, dim=1)  # (B, positions, D)
+    asked = torch.full((len(rows.cases), 2), NOTHING)
+    for k, case in enumerate(rows.cases):
+        if case.question.task in ("attribute", "where", "relative"):
+            asked[k, : len(case.cells)] = torch.tensor(case.cells)
+    guess = F.normalize(finder(stream).float().unflatten(-1, (2, -1)), dim=-1)
+    keys = F.normalize(rows.features, dim=-1)
+    cosine = torch.einsum("blod,bcd->bloc", guess, keys) / TEMPERATURE
+    goal = asked[:, None].expand(cosine.shape[:3])
+    return F.cross_entropy(cosine.flatten(0, 2), goal.flatten(), ignore_index=NOTHING)
 
 
 def _control(format_: Format, packed: Packed, opened: Opened, slots: Tensor) -> Tensor:

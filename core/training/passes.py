@@ -37,7 +37,13 @@ class Opened:
         return self.hidden[:, -1]
 
 
-def open_span(packed: Packed, format_: Format, features: Tensor, batch: Prompts) -> Opened:
+def open_span(
+    packed: Packed,
+    format_: Format,
+    features: Tensor,
+    batch: Prompts,
+    middle: list[Tensor] | None = None,
+) -> Opened:
     """Run B prompts with pictures' features (B, 16, D), and the opening up to the first latent."""
     count = len(features)
     prefix = torch.tensor(format_.prefix)
@@ -53,7 +59,8 @@ def open_span(packed: Packed, format_: Format, features: Tensor, batch: Prompts)
         [rest_positions(format_, batch), text_positions(batch.next_position, 0, after)], dim=-1
     )
     mask = visible(format_, batch, segment.shape[1], after)
-    hidden, kept = run(packed, segment, rotation(packed, positions), mask, kept, last=1 + after)
+    turn = rotation(packed, positions)
+    hidden, kept = run(packed, segment, turn, mask, kept, last=1 + after, middle=middle)
     return Opened(hidden, kept, batch, batch.next_position + after)
 
 
@@ -76,6 +83,28 @@ def imagine(
     return torch.stack(latents, dim=1)
 
 
+def settle(
+    packed: Packed,
+    format_: Format,
+    opened: Opened,
+    guess: Tensor,
+    head: nn.Module | None = None,
+    rounds: int = 3,
+) -> Tensor:
+    """Nearly the model's own latents (B, K, D), all steps at once, with gradients.
+
+    Each round feeds the last one's K latents in one parallel pass and takes what the model makes of
+    them; round n leaves the first n exactly as `imagine` would (a Jacobi iteration), and K rounds
+    all. Three cost a third of eight single steps and serve for training.
+    """
+    nothing = torch.empty(len(guess), 0, dtype=torch.long)
+    for _ in range(rounds):
+        hidden, _ = reply(packed, format_, opened, guess, nothing)
+        made = hidden if head is None else head(hidden)
+        guess = torch.cat([opened.first[:, None], made[:, :-1].float()], dim=1)
+    return guess
+
+
 def reply(
     packed: Packed,
     format_: Format,
@@ -83,6 +112,7 @@ def reply(
     latents: Tensor | None,
     said: Tensor,
     donors: Tensor | None = None,
+    middle: list[Tensor] | None = None,
 ) -> tuple[Tensor, Kept]:
     """Hidden states (B, K + T, D) of latents (B, K, D) and said ids (B, T), and what is kept.
 
@@ -96,10 +126,11 @@ def reply(
     turn = rotation(packed, text_positions(opened.next_position, 0, total))
     if latents is None:
         mask = visible(format_, opened.prompts, total, after + total)
-        return run(packed, words, turn, mask, opened.kept)
+        return run(packed, words, turn, mask, opened.kept, middle=middle)
     if donors is None:
         mask = visible(format_, opened.prompts, total, after + total)
-        return run(packed, torch.cat([latents, words], dim=1), turn, mask, opened.kept)
+        segment = torch.cat([latents, words], dim=1)
+        return run(packed, segment, turn, mask, opened.kept, middle=middle)
     mask = visible(format_, opened.prompts, budget, after + budget)
     early = turn[0][:, :, :budget], turn[1][:, :, :budget]
     hidden, kept = run(packed, latents, early, mask, opened.kept)

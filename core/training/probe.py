@@ -43,8 +43,10 @@ def speak(
     """Greedy replies after these latents, `begin` forced first; each cut at the end token."""
     count, budget = len(opened.hidden), 0 if latents is None else latents.shape[1]
     said = torch.tensor(list(begin), dtype=torch.long).expand(count, -1)
-    hidden, kept = reply(packed, format_, opened, latents, said, donors)
-    last = hidden[:, -1] if hidden.shape[1] else opened.hidden[:, -1]
+    hidden, kept = opened.hidden, opened.kept
+    if budget or begin:
+        hidden, kept = reply(packed, format_, opened, latents, said, donors)
+    last = hidden[:, -1]
     if head is not None and not len(begin):
         last = head(last)
     after, tokens, rows = (

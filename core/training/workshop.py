@@ -140,10 +140,20 @@ def head_of(variant: Variant, shape: Shape, seed: int) -> LatentHead | None:
         return LatentHead(shape.width)
 
 
+def finder_of(variant: Variant, shape: Shape, seed: int) -> nn.Linear | None:
+    """The throw-away reader of where two objects are, (..., D) -> (..., 2 D), or None."""
+    if not variant.find:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 2)
+        return nn.Linear(shape.width, 2 * shape.width)
+
+
 __all__ = [
     "FOLDER",
     "LatentHead",
     "Workshop",
+    "finder_of",
     "head_of",
     "open_workshop",
     "rows_of",
