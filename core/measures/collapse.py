@@ -45,7 +45,8 @@ def collapse_curve(grid: Tensor) -> Collapse:
         if len(there):
             # numpy's, because torch's quantile ends at 16 million pairs: 5,800 items
             out[:, step] = torch.tensor([there.mean(), *np.quantile(there, [0.1, 0.9])])
-    return Collapse(*out, pairs=(~pairs.isnan()).sum(-1))
+    mean, low, high = out
+    return Collapse(mean, low, high, (~pairs.isnan()).sum(-1))
 
 
 def successive(latents: Tensor) -> Tensor:

@@ -107,8 +107,7 @@ def project(
     if metric not in METRICS:
         raise InputError(f"Distance “{metric}” is unknown; choose {' or '.join(METRICS)}.")
     points, sizes = _together(tables)
-    kept = torch.isfinite(points).all(-1) if len(points) else torch.zeros(0, dtype=torch.bool)
-    clean = points[kept]
+    kept, clean = _with_numbers(points)
     axes = fit_axes(clean, seed)
     start = axes.place(clean)
     n = len(clean)
@@ -169,8 +168,7 @@ def place(projection: Projection, tables: Tensor | Sequence[Tensor]) -> Projecti
         raise InputError(
             f"The map was fitted on vectors of width {width}; these have {points.shape[1]}."
         )
-    kept = torch.isfinite(points).all(-1) if len(points) else torch.zeros(0, dtype=torch.bool)
-    clean = points[kept]
+    kept, clean = _with_numbers(points)
     coordinates = projection.frame.place(clean) if len(clean) else torch.zeros(0, 2)
     fitted = int(torch.isfinite(projection.coordinates).all(-1).sum())
     return Projection(
@@ -199,7 +197,17 @@ def _together(tables: Tensor | Sequence[Tensor]) -> tuple[Tensor, tuple[int, ...
         )
     sizes = tuple(len(part) for part in parts)
     filled = [part.detach().float() for part in parts if len(part)]
-    return (torch.cat(filled) if filled else torch.zeros(0, 0)), sizes
+    return (
+        torch.cat(filled) if len(filled) > 1 else filled[0] if filled else torch.zeros(0, 0)
+    ), sizes
+
+
+def _with_numbers(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Which rows of (N, D) hold finite numbers, bool (N,), and these rows."""
+    if bool(torch.isfinite(points.sum())):  # a sum of anything not finite is not finite
+        return torch.ones(len(points), dtype=torch.bool), points
+    kept = torch.isfinite(points).all(-1)
+    return kept, points[kept]
 
 
 def _spread(coordinates: Tensor, kept: Tensor) -> Tensor:

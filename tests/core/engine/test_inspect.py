@@ -253,3 +253,16 @@ def test_image_slots_are_the_pictures_patches(monet: Opened):
     assert {trace.prompt.input_ids[s] for s in slots} == {token}
     blind = engine.run(None, "What colour is the star?", max_new_tokens=2)
     assert len(image_slots(engine, blind)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_read_as_it_was_computed(monet: Opened, dtype: str):
+    engine = core.load(monet[2], family="monet", dtype=dtype)
+    trace = engine.run(
+        tiny.picture(), "What colour is the star?", 4, force_latents=True, max_new_tokens=8
+    )
+    found = layer_states(engine, trace, fed(trace))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found[-1], recorded(engine, trace), atol=0.05, rtol=0.05)
+    attention = attention_of(engine, trace, fed(trace))
+    torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:-1]))
