@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from core.errors import InputError
-from core.training import card, export, probe
+from core.training import card, clean, export, probe
 from core.training.loop import Run, begin, proceed
 from core.training.variants import VARIANTS, Variant
 from core.training.workshop import FOLDER, Workshop, open_workshop
@@ -81,10 +81,11 @@ def checkpoint_of(folder: Path, name: str, seed: int) -> Path:
 
 
 def ship(run: Run, shop: Workshop, target: Path, seed: int, per_task: int, edited: int) -> None:
-    """Write the folder of a run as it stands, and its card unless `per_task` is 0."""
+    """Write the folder of a run as it stands; its bank and card too unless `per_task` is 0."""
     found = probe.probe(run.variant, run.format, run.model, run.head, shop.watched, run.anchors)
     print(probe.shown(found), flush=True)
     export.write(target, run.variant, run.format, run.model, run.head)
     if per_task:
+        clean.write_bank(target)
         figures = card.profile(target, run.variant, per_task, edited, seed=0)
         card.write(target, run.variant, figures, seed, run.seconds)
