@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gui.shelf import Shelf
     from gui.workshop import Workshop
 
+STORY = 2  # the example the story is told with: one object is asked for, among other colours
+
 
 @dataclass
 class Show:
@@ -41,7 +43,7 @@ class Show:
     model: str = ""
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
 
-    def open(self, model: str, index: int = 0) -> Workshop:
+    def open(self, model: str, index: int = STORY) -> Workshop:
         """Put an example on the stage, answered by a model."""
         room = self.shelf.get(model)
         self.visit, self.model = Visit(model=model), model
@@ -93,7 +95,7 @@ class Finding:
     steps: tuple[Step, ...]
 
 
-def ask(model: str, index: int = 0) -> Act:
+def ask(model: str, index: int = STORY) -> Act:
     """Ask the model the example's question."""
 
     def act(show: Show) -> Iterator[str]:

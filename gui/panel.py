@@ -166,4 +166,12 @@ def other_example(visit: Visit, workshop: Workshop) -> int | None:
     order = [(start + i) % len(items) for i in range(len(items))] if items else []
     order = [i for i in order if i != here]
     same = [i for i in order if items[i].task == task and items[i].answer != truth]
-    return next(iter(same or order), None)
+    # one whose imagination, believed, gives another answer to this very question
+    telling = [i for i in same if _implied(items[here], items[i]) not in (None, truth)]
+    return next(iter(telling or same or order), None)
+
+
+def _implied(item: Any, donor: Any) -> str | None:
+    """The answer to an item's question read at the donor's evidence."""
+    implied: str | None = item.transferred_from(donor)
+    return implied
