@@ -132,21 +132,21 @@ def _stand(row: Row, live: Live, plan: Plan, trace: Trace) -> None:
         row.vectors.update(edited)
         row.standing = replace(
             standing,
-            put=standing.put | {(span, p - start): v for p, v in edited.items()},
+            put={**standing.put} | {(span, p - start): v for p, v in edited.items()},
             clean={span: live.cache} | dict(standing.clean),
             apart=standing.apart | set(plan.slots) | set(plan.carried),
             carried=(standing.carried - set(plan.slots)) | set(plan.carried),
         )
     elif plan.holds:
         row.standing = replace(standing, script={**standing.script, **plan.script})
-    length = row.standing.lengths.get(open_) if open_ is not None else None
-    if open_ is not None and length is None and row.standing.script:
+    bounds = row.standing.lengths.get(open_) if open_ is not None else None
+    if open_ is not None and bounds is None and row.standing.script:
         # steps between the fork and the first held one may not end the span
-        length = row.state.budget, len(trace.spans[open_])
-    if length is not None and row.pending is not None:
+        bounds = row.state.budget, len(trace.spans[open_])
+    if bounds is not None and row.pending is not None:
         start = trace.spans[open_].start if open_ is not None else 0
         for place in range(start, len(row.states)):
-            row.states[place] = replace(row.states[place], budget=length[0], floor=length[1])
+            row.states[place] = replace(row.states[place], budget=bounds[0], floor=bounds[1])
         row.state = row.states[-1]
 
 

@@ -67,7 +67,7 @@ class Answered:
         return self.item.is_correct(self.trace.answer or "")
 
 
-def answered(engine: core.engine.Engine, items: Sequence[scenes.Item]) -> list[Answered]:  # type: ignore[name-defined]
+def answered(engine: core.engine.Engine, items: Sequence[scenes.Item]) -> list[Answered]:
     """One greedy run an item."""
     return [Answered(item, engine.run(item.image, item.question)) for item in items]
 
@@ -99,7 +99,7 @@ def donors(
 
 
 def interchange(
-    engine: core.engine.Engine,  # type: ignore[name-defined]
+    engine: core.engine.Engine,
     cases: Sequence[Answered],
     pool: Sequence[Answered],
     seed: int = 0,
@@ -115,7 +115,7 @@ def interchange(
 
 
 def content(
-    engine: core.engine.Engine,  # type: ignore[name-defined]
+    engine: core.engine.Engine,
     cases: Sequence[Answered],
     seed: int = 0,
 ) -> dict[str, dict[str, Share]]:
@@ -146,7 +146,7 @@ def content(
     }
 
 
-def pointing(engine: core.engine.Engine, cases: Sequence[Answered]) -> Share:  # type: ignore[name-defined]
+def pointing(engine: core.engine.Engine, cases: Sequence[Answered]) -> Share:
     """Latents whose nearest image token (cosine) is the cell they should show, step by step.
 
     Planning: start, path, then the goal. Others: the evidence's cells; steps past the last counted
@@ -179,6 +179,6 @@ def items_for(task: str, count: int, seed: int = 0, size: int | None = None) -> 
     return scenes.sample(task, "test", seed, n=count, size=size)
 
 
-def load(folder: Path) -> core.engine.Engine:  # type: ignore[name-defined]
+def load(folder: Path) -> core.engine.Engine:
     """The engine of a checkpoint folder, on the CPU in float32."""
     return core.load(folder, device="cpu", dtype="float32")

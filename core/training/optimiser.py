@@ -33,7 +33,8 @@ class Optimiser:
         matrix_rate: float = 3e-3,
         warm_up: int = 60,
     ) -> None:
-        matrices, rest = [], []
+        matrices: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, weight in named:
             block = ".layers." in name or ".blocks." in name
             (matrices if block and weight.dim() == 2 else rest).append(weight)
@@ -65,7 +66,7 @@ class Optimiser:
         """One step down the loss, gradients clipped to length 1."""
         for part in self.parts:
             part.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.weights, 1.0)
         for part, highest in zip(self.parts, self.highest, strict=True):
             part.param_groups[0]["lr"] = highest * self.factor(step)

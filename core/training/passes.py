@@ -134,10 +134,11 @@ def reply(
     mask = visible(format_, opened.prompts, budget, after + budget)
     early = turn[0][:, :, :budget], turn[1][:, :, :budget]
     hidden, kept = run(packed, latents, early, mask, opened.kept)
-    kept = [
-        tuple(torch.cat([own[:, :, :-budget], own[donors][:, :, -budget:]], dim=2) for own in pair)
-        for pair in kept
-    ]  # type: ignore[misc]
+
+    def exchanged(own: Tensor) -> Tensor:
+        return torch.cat([own[:, :, :-budget], own[donors][:, :, -budget:]], dim=2)
+
+    kept = [(exchanged(keys), exchanged(values)) for keys, values in kept]
     mask = visible(format_, opened.prompts, said.shape[1], after + total)
     late = turn[0][:, :, budget:], turn[1][:, :, budget:]
     answer, kept = run(packed, words, late, mask, kept)

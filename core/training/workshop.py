@@ -128,7 +128,7 @@ class LatentHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden states (..., D) -> latents (..., D)."""
-        return self.mlp(self.ln_q(hidden))  # type: ignore[no-any-return]
+        return self.mlp(self.ln_q(hidden))
 
 
 def head_of(variant: Variant, shape: Shape, seed: int) -> LatentHead | None:
