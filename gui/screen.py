@@ -200,7 +200,7 @@ def map_of(visit: Visit, workshop: Workshop, method: str = "pca") -> dict[str, A
     if before is None:
         return None
     after = before[:0] if after is None else after
-    bank = workshop.background
+    bank = workshop.background(visit.example)
     fitted = project([before, after, before[:0] if bank is None else bank], method)
     p, q, others = fitted.tables
     axes = ("", "")

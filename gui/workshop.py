@@ -46,8 +46,7 @@ class Workshop:
         self.stage = "starting"
         self.failure = ""
         self.seconds = 0.0
-        self.background: Tensor | None = None
-        self.background_name = "examples run so far"
+        self.background_name = "other examples"
 
     @property
     def ready(self) -> bool:
@@ -111,7 +110,6 @@ class Workshop:
             if index not in self._runs:
                 item = self.items[index]
                 self._runs[index] = self.engine.run(item.image, item.question)
-                self.background = self._latents()
                 while len(self._runs) > KEPT:
                     self._runs.popitem(last=False)
             self._runs.move_to_end(index)
@@ -121,8 +119,11 @@ class Workshop:
         """Index of the example whose run has this id; None when it is no example's."""
         return next((i for i, run in list(self._runs.items()) if run.id == id), None)
 
-    def _latents(self) -> Tensor | None:
-        """Clean latents (N, D) for the map's background: the bank's, else the examples' so far."""
+    def background(self, example: int | None) -> Tensor | None:
+        """Clean latents (N, D) for the map's background, None while there are none.
+
+        The bank's; without one those of the examples run so far, ``example`` left out.
+        """
         import torch
 
         bank = getattr(self.engine, "bank", None)
@@ -131,7 +132,8 @@ class Workshop:
             rows = bank.latents.flatten(0, 1)
             rows = rows[rows.isfinite().all(dim=1)]
             return rows[:: max(1, len(rows) // BACKGROUND)]
-        tables = [span.latents for run in self._runs.values() for span in run.spans]
+        runs = [run for index, run in list(self._runs.items()) if index != example]
+        tables = [span.latents for run in runs for span in run.spans]
         return torch.cat(tables) if tables else None
 
     def _fail(self, sentence: str) -> None:

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from tests.gui.fake_engine import KINDS, FakeEngine, gallery
 
-WAIT = 30_000  # ms, of a page that shares its machine with other work
-expect.set_options(timeout=15_000)
+WAIT = 120_000  # ms, of a page that shares its machine with other work
+expect.set_options(timeout=40_000)
 
 
 def free_port() -> int:
@@ -35,7 +35,7 @@ def serve(load, state=None, shipped=None):
         page = app.build(options, lambda m: load(m.name), gallery, lambda: KINDS, shipped)
     address = app.launch(page, options)
     page.workshop.start()
-    assert page.workshop.done.wait(60)
+    assert page.workshop.done.wait(240)
     return page, address
 
 

@@ -1,0 +1,89 @@
+"""The page with the shipped demo model behind it: from the first example to a person's own file."""
+
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "faithful"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (MODEL / "model.safetensors").is_file(), reason="needs the demo model in assets/models"
+    ),
+    # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+
+@pytest.fixture(scope="module")
+def real_site():
+    from gui import app
+    from tests.browser.conftest import free_port
+
+    options = app.Options(model=str(MODEL), port=free_port())
+    page = app.build(options)
+    address = app.launch(page, options)
+    page.workshop.start()
+    assert page.workshop.done.wait(240)
+    assert page.workshop.ready, page.workshop.failure
+    yield address
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def vsp_picture(tmp_path_factory, shared):
+    """One picture of the published planning set."""
+    folder = tmp_path_factory.mktemp("vsp")
+    with tarfile.open(shared / "data" / "vsp_spatial_planning_test.tar.gz") as archive:
+        name = next(m.name for m in archive if m.name.endswith(".png"))
+        picture = archive.extractfile(name).read()
+    (folder / "map.png").write_bytes(picture)
+    return folder / "map.png"
+
+
+def edited(page, selector):
+    before = page.locator(".leaf").count()
+    page.click(selector)
+    expect(page.locator(".leaf")).to_have_count(before + 1, timeout=60_000)
+
+
+def test_the_example_is_run_edited_and_the_edit_arrives(real_site, tab):
+    page = tab(real_site)
+    expect(page.locator(".cell").first).to_be_visible()
+    expect(page.locator(".card.then .answer:not(.missing)")).to_have_count(1)
+    edited(page, "#quick-zero")
+    expect(page.locator(".receipt")).to_contain_text("delivered ε 1.00")
+    expect(page.locator(".receipt")).to_contain_text("It arrived")
+    edited(page, "#quick-swap")
+    expect(page.locator(".receipt")).to_contain_text("Swap with donor")
+    expect(page.locator(".verdict b")).to_have_text(re.compile("answer"))
+    page.click(".cell >> nth=1")
+    expect(page.locator("#edit-steps textarea")).to_have_value("2")
+    edited(page, "#apply")
+    expect(page.locator(".cell.edited")).to_have_count(1)
+    expect(page.locator(".cell.edited .mark")).to_contain_text("Gaussian noise 1")
+
+
+def test_a_latent_is_replaced_while_the_model_runs(real_site, tab):
+    page = tab(real_site)
+    page.click("#step")
+    expect(page.locator(".cell.waits .name")).to_have_text("z1")
+    page.click("[data-name=zero]")
+    page.click("#run")
+    expect(page.locator(".leaf")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".receipt")).to_contain_text("fed by hand while the model was running")
+
+
+def test_a_vsp_picture_is_uploaded_and_asked_about(real_site, tab, vsp_picture):
+    page = tab(real_site)
+    page.set_input_files("#picture input[type=file]", vsp_picture)
+    expect(page.locator(".say")).to_contain_text("New picture")
+    page.fill("#question textarea", "Which moves lead from the start to the goal? <b>U</b>")
+    page.fill("#options input, #options textarea", "U,R; D,R")
+    page.click("#run")
+    expect(page.locator(".question-chip")).to_contain_text("<b>U</b>", timeout=60_000)
+    expect(page.locator(".option")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".card.then .answer")).to_have_count(1)
