@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import GenerationConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -62,6 +62,22 @@ def write(
     ).save_pretrained(folder)
     format_.tokenizer.save_pretrained(folder)
     processor().save_pretrained(folder)
+
+
+def read(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The weights that `write` wrote, float32: the model's under its own names, and the head's."""
+    model: dict[str, torch.Tensor] = {}
+    head: dict[str, torch.Tensor] = {}
+    for name, weight in load_file(str(folder / "model.safetensors")).items():
+        if name.startswith("lvr_head."):
+            head[name.removeprefix("lvr_head.")] = weight.float()
+        elif name.startswith("visual."):
+            model["model." + name] = weight.float()
+        elif name.startswith("model."):
+            model[name.replace("model.", "model.language_model.", 1)] = weight.float()
+        else:
+            model[name] = weight.float()
+    return model, head
 
 
 def _published(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

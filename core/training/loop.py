@@ -13,9 +13,10 @@ from pathlib import Path
 from random import Random
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from core.training import export
 from core.training.formats import Format
 from core.training.forward import pack
 from core.training.objective import Anchors, loss_of
@@ -52,8 +53,9 @@ def begin(
 ) -> Run:
     """A run at its first step, or where `checkpoint` left it.
 
-    `source` is the checkpoint of the variant it begins from; its text network is taken over, its
-    special tokens' embeddings too (each family's stand in the same rows).
+    `source` is what it begins from, a training checkpoint or a shipped folder; its text network is
+    taken over, its special tokens' embeddings too (each family's stand in the same rows), and its
+    head and finder where it has them.
     """
     format_ = workshop.format(variant.family)
     model = workshop.model(format_, seed)
@@ -77,8 +79,20 @@ def begin(
         optimiser.restore(kept["optimiser"])
         run.step, run.seconds = kept["step"], kept["seconds"]
     elif source is not None:
-        model.load_state_dict(torch.load(source, weights_only=True)["model"])
+        _take_over(run, source)
     return run
+
+
+def _take_over(run: Run, source: Path) -> None:
+    if source.is_dir():
+        weights, head = export.read(source)
+        kept: dict[str, dict[str, Tensor]] = {"model": weights, "head": head}
+    else:
+        kept = torch.load(source, weights_only=True)
+    run.model.load_state_dict(kept["model"])
+    for part, name in ((run.head, "head"), (run.finder, "finder")):
+        if part is not None and kept.get(name):
+            part.load_state_dict(kept[name])
 
 
 def save(run: Run, checkpoint: Path) -> None:

@@ -39,6 +39,7 @@ def train(
     per_task: int = 500,
     edited: int = 100,
     workshop: Workshop | None = None,
+    source: Path | str | None = None,
 ) -> Path:
     """Train a variant on the CPU and write its folder with its card -> the folder.
 
@@ -55,6 +56,9 @@ def train(
         per_task, edited: test items for the card's accuracy, and how many of them are edited; 0
             writes no card.
         workshop: the common ground when it is open already.
+        source: weights to begin from instead of the variant's own beginning: a training checkpoint
+            or a shipped folder, for instance the model itself, to train it further. The tower in
+            `folder` must be the one it was trained on.
 
     Raises:
         InputError: for an unknown name.
@@ -63,12 +67,12 @@ def train(
     variant = variant_of(name, steps)
     folder = Path(folder)
     shop = workshop or open_workshop(folder)
-    source = None
-    if variant.begin:
-        source = checkpoint_of(folder, variant.begin, seed)
-        if not source.exists():
+    start = Path(source) if source is not None else None
+    if start is None and variant.begin:
+        start = checkpoint_of(folder, variant.begin, seed)
+        if not start.exists():
             train(variant.begin, folder / variant.begin, None, seed, folder, deadline, 0, 0, shop)
-    run = begin(variant, shop, seed, checkpoint_of(folder, name, seed), source)
+    run = begin(variant, shop, seed, checkpoint_of(folder, name, seed), start)
     proceed(run, shop, seed, checkpoint_of(folder, name, seed), deadline=deadline)
     target = Path(out) if out is not None else Path("assets/models") / name
     ship(run, shop, target, seed, per_task, edited)

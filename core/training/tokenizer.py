@@ -103,6 +103,12 @@ def tokenizer(learned: dict[str, object], family_tokens: Sequence[str] = ()) -> 
     return made
 
 
+def learned_by(folder: Path) -> dict[str, object]:
+    """The BPE inside a checkpoint's tokenizer.json."""
+    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}
+
+
 def save_learned(learned: dict[str, object], path: Path) -> None:
     """Keep a learned BPE as JSON, next to the features it was used for."""
     path.write_text(json.dumps(learned, ensure_ascii=False), encoding="utf-8")

@@ -30,4 +30,4 @@ def shop_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shop(shop_folder: Path) -> Workshop:
     torch.set_num_threads(1)
-    return open_workshop(shop_folder, SMALL, SIZES, watched=6, tower_steps=3)
+    return open_workshop(shop_folder, SMALL, SIZES, watched=6, tower_steps=3, shipped=None)

@@ -7,7 +7,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from core import scenes
 from core.training.batches import prompts, replies
 from core.training.forward import pack, see
-from core.training.passes import imagine, open_span, reply
+from core.training.passes import imagine, open_span, reply, settle
 from core.training.pictures import patches, processor, shrink
 from core.training.workshop import Workshop
 
@@ -44,6 +44,8 @@ def test_prompt_latents_and_reply_equal_one_uncached_pass(
     features = shop.watched.features[:2].float()
     opened = open_span(packed, format_, features, prompts(format_, questions))
     latents = imagine(packed, format_, opened, 4)
+    guess = torch.zeros_like(latents)
+    assert (settle(packed, format_, opened, guess, rounds=4) - latents).abs().max() <= CLOSE
     said, _ = replies([format_.reply("red"), format_.reply("row 2, column 3")])
     hidden, _ = reply(packed, format_, opened, latents, said)
     ours = torch.cat([opened.hidden[:, -1:], hidden], dim=1) @ packed.head.T
