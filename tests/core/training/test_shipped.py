@@ -1,4 +1,4 @@
-"""The shipped checkpoints: small, whole, in their family's format, and as good as their cards say."""
+"""The shipped checkpoints: small, whole, in their format, and as good as their cards say."""
 
 import json
 from pathlib import Path
