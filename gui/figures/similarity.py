@@ -38,10 +38,14 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
             }
         )  # fmt: skip
         left, right = n / 3, n / 3 + 0.31
-        axes[f"xaxis{tail}"] = bare_axis(domain=[left, right], fixedrange=True, constrain="domain")
+        # given: a panel of zero vectors has no value to range by
+        ends = [-0.5, len(names) - 0.5]
+        axes[f"xaxis{tail}"] = bare_axis(
+            domain=[left, right], range=ends, type="category", fixedrange=True, constrain="domain"
+        )
         axes[f"yaxis{tail}"] = bare_axis(
-            anchor=f"x{tail}", scaleanchor=f"x{tail}", autorange="reversed", fixedrange=True,
-            constrain="domain", constraintoward="top",
+            anchor=f"x{tail}", scaleanchor=f"x{tail}", range=ends[::-1], type="category",
+            fixedrange=True, constrain="domain", constraintoward="top",
         )  # fmt: skip
         titles.append(
             {
