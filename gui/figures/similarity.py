@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from gui.figures.look import DIVERGING, SOFT, bare_axis, layout
@@ -26,26 +27,31 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
     data, axes, titles = [], {}, []
     for n, (name, matrix) in enumerate(panels):
         tail = "" if n == 0 else str(n + 1)
-        names = [f"z{i + 1}" for i in range(len(matrix))]
+        steps = list(range(1, len(matrix) + 1))
         data.append(
             {
-                "type": "heatmap", "name": name, "x": names, "y": names,
-                "z": [[float(v) for v in row] for row in matrix],
+                "type": "heatmap", "name": name, "x": steps, "y": steps,
+                # a latent without length has no direction: its cosines are left blank
+                "z": [[_number(v) for v in row] for row in matrix],
+                "text": [
+                    [f"{name}<br>z{i} × z{j}: {_said(v)}" for j, v in zip(steps, row, strict=True)]
+                    for i, row in zip(steps, matrix, strict=True)
+                ],
                 "zmin": -1, "zmax": 1, "colorscale": DIVERGING, "showscale": False,
                 "xgap": 1, "ygap": 1, "xaxis": f"x{tail}", "yaxis": f"y{tail}",
-                "customdata": [[[span, i] for _ in names] for i in range(len(names))],
-                "hovertemplate": f"{name}<br>%{{y}} × %{{x}}: %{{z:.2f}}<extra></extra>",
+                "customdata": [[[span, i] for _ in steps] for i in range(len(steps))],
+                "hovertemplate": "%{text}<extra></extra>", "hoverongaps": True,
             }
         )  # fmt: skip
         left, right = n / 3, n / 3 + 0.31
-        # given: a panel of zero vectors has no value to range by
-        ends = [-0.5, len(names) - 0.5]
+        ends = [0.5, len(steps) + 0.5]
+        # ranges are given: plotly finds none for a figure without a single number
         axes[f"xaxis{tail}"] = bare_axis(
-            domain=[left, right], range=ends, type="category", fixedrange=True, constrain="domain"
+            domain=[left, right], range=ends, fixedrange=True, constrain="domain"
         )
         axes[f"yaxis{tail}"] = bare_axis(
-            anchor=f"x{tail}", scaleanchor=f"x{tail}", range=ends[::-1], type="category",
-            fixedrange=True, constrain="domain", constraintoward="top",
+            anchor=f"x{tail}", scaleanchor=f"x{tail}", range=ends[::-1], fixedrange=True,
+            constrain="domain", constraintoward="top",
         )  # fmt: skip
         titles.append(
             {
@@ -59,3 +65,11 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
             margin={"l": 2, "r": 2, "t": 18, "b": 2}, annotations=titles, dragmode=False, **axes
         ),
     }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if isfinite(value) else None
+
+
+def _said(value: float) -> str:
+    return f"{value:.2f}" if isfinite(value) else "undefined"
