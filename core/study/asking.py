@@ -25,6 +25,7 @@ def halving(
     jobs: Sequence[Job],
     run: Callable[[Sequence[Job]], Sequence[Trace | ZscopeError]],
     cancel: Event | None = None,
+    made: list[str] | None = None,
 ) -> list[Trace | ZscopeError]:
     """One result a job: its trace, or the error that is its own.
 
@@ -32,6 +33,7 @@ def halving(
         jobs: what ``run`` takes any number of.
         run: does them all, or raises.
         cancel: set when the study is to stop.
+        made: collects the ids of all runs, so that they can be forgotten however this ends.
 
     Raises:
         Cancelled: it was stopped; nothing of this batch counts.
@@ -42,6 +44,8 @@ def halving(
     error: ZscopeError
     try:
         found = list(run(jobs))
+        if made is not None:
+            made += [one.id for one in found if isinstance(one, Trace)]
         if cancel is not None and cancel.is_set():
             raise Cancelled("The study was stopped; what is finished is kept.")
         return found
@@ -57,7 +61,7 @@ def halving(
     if len(jobs) == 1:
         return [error]
     half = len(jobs) // 2
-    return halving(jobs[:half], run, cancel) + halving(jobs[half:], run, cancel)
+    return halving(jobs[:half], run, cancel, made) + halving(jobs[half:], run, cancel, made)
 
 
 def emptied() -> None:
@@ -71,18 +75,22 @@ def ask(
     questions: Sequence[Question],
     cancel: Event | None,
     options: dict[str, Any],
+    made: list[str] | None = None,
 ) -> list[Trace | ZscopeError]:
     """Answer questions in one batch, or in smaller ones."""
     return halving(
-        questions, lambda some: engine.run_many(list(some), cancel=cancel, **options), cancel
+        questions, lambda some: engine.run_many(list(some), cancel=cancel, **options), cancel, made
     )
 
 
 def branch(
-    engine: Engine, jobs: Sequence[tuple[Trace, Sequence[Edit]]], cancel: Event | None
+    engine: Engine,
+    jobs: Sequence[tuple[Trace, Sequence[Edit]]],
+    cancel: Event | None,
+    made: list[str] | None = None,
 ) -> list[Trace | ZscopeError]:
     """A branch a job, of different runs in one batch; their caches are held."""
-    return halving(jobs, lambda some: together.branches(engine, some, cancel), cancel)
+    return halving(jobs, lambda some: together.branches(engine, some, cancel), cancel, made)
 
 
 def score(

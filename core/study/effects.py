@@ -58,7 +58,8 @@ class Effect:
         follow: share that follows the donor among items whose base says something else.
         p: exact McNemar, or sign flips by cluster; ``adjusted``: Holm in the declared family,
             Benjamini–Hochberg outside.
-        detectable: smallest Δ accuracy this sample would have detected with 80 % power.
+        detectable: smallest Δ accuracy this sample would have detected with 80 % power, as many
+            answers changing as did (at least one).
         verdict: the arm's; ``on_accuracy``, ``on_flips``, ``on_logit``: of each outcome.
         dose: mean ε, cosine, largest and least hidden change, median percentile.
         health: shares of unread answers, repetition, cut-off runs, mean length.
@@ -157,7 +158,7 @@ def effect_of(pairs: Pairs, design: Design) -> Effect:
         shift=_mean(pairs.shift()),
         follow=share(pairs.follows(), clusters, level, design),
         p=_p(pairs, design),
-        detectable=minimum_detectable(n, _mean(np.abs(right - base))) if n else float("nan"),
+        detectable=minimum_detectable(n, max(_mean(flipped), 1 / n)) if n else float("nan"),
         verdict=overall,
         on_accuracy=on_accuracy,
         on_flips=on_flips,

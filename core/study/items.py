@@ -15,7 +15,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from core.engine.pictures import read_picture
-from core.errors import InputError
+from core.errors import ImageError, InputError
 from core.families.answers import same
 from core.scenes import TASKS, Item, sample, vsp
 from core.scenes.vsp_item import VspItem
@@ -167,8 +167,18 @@ def planning_maps(place: str | Path, count: int | None = None) -> Items:
 
 
 def opened(picture: str | Path) -> Callable[[], Image.Image]:
-    """Opens the picture at a path each time it is asked for."""
-    return lambda: read_picture(Path(picture))
+    """Opens the picture at a path each time it is asked for; its errors name the file."""
+    path = Path(picture)
+
+    def read() -> Image.Image:
+        try:
+            return read_picture(path.read_bytes())
+        except OSError as error:
+            raise ImageError(f"{path.name} cannot be read ({error.strerror or error}).") from error
+        except ImageError as error:
+            raise ImageError(str(error).replace("The file", path.name)) from error
+
+    return read
 
 
 def checked(items: Iterable[StudyItem]) -> Items:

@@ -3,7 +3,8 @@
 The questions are asked in order, and the first that settles it gives the verdict. Is the
 instrument sound here? Does the model imagine at all? Is there anything to explain, that is
 more than the question alone gives away? Does the answer follow another item's latents? Their
-slots? Does it need the span's form? Does anything it does depend on the span? A null counts
+slots? Is either enough alone? Can it be cut off from the latents altogether, and if not, does
+it need more than the span's form? A null counts
 only as an equivalence, with its margin declared before; what is neither is *inconclusive*.
 """
 
@@ -113,6 +114,13 @@ def judge(evidence: Evidence) -> Verdict:
             numbers,
             sound,
         )
+    if len(evidence.base) < LEAST_ITEMS:
+        return Verdict(
+            UNSETTLED,
+            f"Only {len(evidence.base)} items could be run; below {LEAST_ITEMS} nothing is "
+            "concluded.",
+            numbers,
+        )
     blind = evidence.where(lambda e: e.role == "blind")
     if blind:
         headroom = _negative(blind[0].change)
@@ -120,8 +128,8 @@ def judge(evidence: Evidence) -> Verdict:
         if not headroom.low > 0:
             return Verdict(
                 UNSETTLED,
-                "Without the picture the model answers as well as with it (headroom "
-                f"{_points(headroom)}), so on these items there is nothing for latents to carry.",
+                "The picture is not shown to help on these items (headroom over a blank one "
+                f"{_points(headroom)}), so there is nothing for latents to carry.",
                 numbers,
                 sound,
             )
@@ -225,10 +233,12 @@ def _without_content(
             "enough.",
             numbers,
         )
+    cut_off = bool(edges) and all(effect.verdict == EQUIVALENT for effect in edges)
     markers = next((e for e in presence if _kind(evidence, e) == "markers"), None)
     absent = next((e for e in presence if _kind(evidence, e) == "delete"), None)
     if (
-        absent is not None
+        not cut_off
+        and absent is not None
         and markers is not None
         and absent.verdict == EFFECT
         and markers.verdict == EQUIVALENT
@@ -240,7 +250,7 @@ def _without_content(
             "the form of a span and nothing in it.",
             numbers,
         )
-    if edges and any(effect.verdict != EQUIVALENT for effect in edges):
+    if edges and not cut_off:
         return _unsettled(evidence, numbers)
     said = f"{_first(same)}"
     if slots:
@@ -250,8 +260,8 @@ def _without_content(
     shaken = [effect for effect in presence if effect.verdict == EFFECT]
     if shaken:
         said += (
-            f". Taking slots away does change answers ({_names(shaken)}), which is a matter of "
-            "form: nothing the slots hold is read"
+            f". Taking slots or their markers away does change answers ({_names(shaken)}): that is "
+            "the form the model was taught, for nothing in the slots is read"
         )
     return Verdict(
         BYPASSED,
@@ -373,7 +383,7 @@ def _unsettled(evidence: Evidence, numbers: dict[str, Any]) -> Verdict:
             f"Only {most} items could be compared; below {LEAST_ITEMS} nothing is concluded.",
             numbers,
         )
-    acting = [effect for effect in arms if effect.verdict == EFFECT]
+    acting = [e for e in arms if e.verdict == EFFECT and e.locus != "presence"]
     open_ones = [effect for effect in arms if effect.verdict not in (EFFECT, EQUIVALENT)]
     said = "The numbers allow no verdict."
     if acting:

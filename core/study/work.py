@@ -82,6 +82,7 @@ class Block:
     changed: dict[tuple[int, Changed], Made] = field(default_factory=dict)
     sources: dict[tuple[int, Changed], StudyItem | None] = field(default_factory=dict)
     pictures: dict[int, Image.Image | None] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
 
     def run(self) -> list[Row]:
         """The rows of every wanted arm of every item.
@@ -118,7 +119,9 @@ class Block:
                 self.base[index] = error
                 continue
             ready.append((index, (picture, self.items[index].question)))
-        made = ask(self.engine, [q for _, q in ready], self.cancel, self.design.options())
+        made = ask(
+            self.engine, [q for _, q in ready], self.cancel, self.design.options(), self.made
+        )
         self.base.update({index: one for (index, _), one in zip(ready, made, strict=True)})
 
     def _changes(self) -> list[Changed]:
@@ -139,7 +142,7 @@ class Block:
                 self.changed[index, changed] = error
         force = changed[1] and self.engine.family.latent
         options = self.design.options(force_latents=True) if force else self.design.options()
-        made = ask(self.engine, [q for _, q in ready], self.cancel, options)
+        made = ask(self.engine, [q for _, q in ready], self.cancel, options, self.made)
         for (index, _), one in zip(ready, made, strict=True):
             self.changed[index, changed] = one
 
@@ -158,9 +161,9 @@ class Block:
             self.sources[index, changed] = other
             return (other.picture() if other.picture else None), item.question
         kind = "any" if edit.kind in ("swap question", "swap both") else "other answer"
-        place = next(donors.order(item, kind, self.inside, self.items, self.design.seed), None)
+        place = self._lender(item, kind)
         if place is None and kind == "other answer":  # another picture is better than none
-            place = next(donors.order(item, "any", self.inside, self.items, self.design.seed), None)
+            place = self._lender(item, "any")
         if place is None:
             raise InputError("no other item is there to take an input from")
         other = self.items[place]
@@ -169,6 +172,16 @@ class Block:
             return self._picture(index), other.question
         question = other.question if edit.kind == "swap both" else item.question
         return self._picture(place), question
+
+    def _lender(self, item: StudyItem, kind: str) -> int | None:
+        """An item of a donor class whose picture can be opened."""
+        for place in donors.order(item, kind, self.inside, self.items, self.design.seed):
+            try:
+                self._picture(place)
+            except ZscopeError:
+                continue
+            return place
+        return None
 
     def _picture(self, index: int) -> Image.Image | None:
         """An item's picture, kept while the block is at work."""
@@ -274,7 +287,9 @@ class Block:
 
     def _branches(self, jobs: Sequence[Job]) -> list[Row]:
         """Rows of branches that are made in one batch and forgotten again."""
-        made = branch(self.engine, [(job.parent, job.edits) for job in jobs], self.cancel)
+        made = branch(
+            self.engine, [(job.parent, job.edits) for job in jobs], self.cancel, self.made
+        )
         runs = [
             (job.index, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, Trace)
         ]
@@ -335,8 +350,7 @@ class Block:
         return {**about, "task": item.task, "cluster": item.cluster, "gold": item.answer, **said}
 
     def _forget(self) -> None:
-        made = [*self.base.values(), *self.changed.values()]
-        self.engine.store.forget(*(one.id for one in made if isinstance(one, Trace)))
+        self.engine.store.forget(*self.made)
         self.pictures.clear()
 
 

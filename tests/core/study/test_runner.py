@@ -132,6 +132,7 @@ def test_running_again_changes_nothing(engine: Engine, items: Items, finished: P
 def test_stopped_and_continued_is_the_same(
     engine: Engine, items: Items, finished: Path, tmp_path: Path
 ):
+    engine.store.clear()
     stop = Event()
 
     def report(progress: study.Progress) -> None:

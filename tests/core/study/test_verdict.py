@@ -102,8 +102,17 @@ def test_bypassed_needs_enough_items():
 
 
 def test_format_only():
+    """Neither content nor slots matter, yet the answer may not be cut off from the span."""
+    blind = {"blank picture, own latents": ["blue"] * N}
+    formal = {"no span": ["green"] * N, "answer blind to latents": ["green"] * N}
+    assert of({**blind, **formal}).verdict == "format only"
+
+
+def test_a_missing_marker_is_not_a_latent_that_is_used():
+    """The answer may be cut off from the latents; only the form it was taught is missed."""
     found = of({"no span": ["green"] * N, "blank picture, own latents": ["blue"] * N})
-    assert found.verdict == "format only"
+    assert found.verdict == "bypassed"
+    assert "form the model was taught" in found.reason
 
 
 def test_redundant():
@@ -134,12 +143,18 @@ def test_a_broken_invariant_invalidates():
 def test_without_headroom_nothing_is_said():
     found = of({"blank picture": ["red"] * N})
     assert found.verdict == "inconclusive"
-    assert "as well as with it" in found.reason
+    assert "not shown to help" in found.reason
 
 
 def test_rare_emission_is_no_latents():
     imagined = [place % 10 == 0 for place in range(N)]
     assert of({}, imagined=imagined).verdict == "no latents"
+
+
+def test_a_handful_of_items_is_no_study():
+    found = of({}, n=6)
+    assert found.verdict == "inconclusive"
+    assert "Only 6 items" in found.reason
 
 
 def test_a_family_without_latents():
