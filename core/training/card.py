@@ -166,6 +166,7 @@ def _in_words(variant: Variant, card: Figures) -> str:
         "",
         f"`python launch.py train {variant.name}` from {card['starts from']}; seed {card['seed']}, "
         f"{card['training seconds']} s on one CPU thread (without the common tower).",
+        *([card["history"]] if card.get("history") else []),
         "The interventions in its training are its configuration in `core/training/variants.py`;",
         "figures on the kinds of swap it was trained on show mediation by construction.",
         "",

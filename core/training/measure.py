@@ -18,6 +18,7 @@ from torch import Tensor
 
 import core
 from core import scenes
+from core.engine import Engine
 from core.records import Trace
 from core.scenes.questions import normalised
 
@@ -69,7 +70,7 @@ class Answered:
 
 
 def answered(
-    engine: core.engine.Engine,  # type: ignore[name-defined]
+    engine: Engine,
     items: Sequence[scenes.Item],
     together: int = 25,
 ) -> list[Answered]:
@@ -85,11 +86,12 @@ def answered(
 
 
 def stacked(
-    engine: core.engine.Engine,  # type: ignore[name-defined]
+    engine: Engine,
     prompts: Sequence[dict[str, Tensor]],
 ) -> dict[str, Tensor]:
     """Prepared prompts as one batch, padded on the left."""
     longest = max(inputs["input_ids"].shape[1] for inputs in prompts)
+    assert engine.processor is not None  # every demo folder has one
     pad = engine.processor.tokenizer.pad_token_id
     fill = {"input_ids": pad, "attention_mask": 0, "mm_token_type_ids": 0}
     batch = {
@@ -130,7 +132,7 @@ def donors(
 
 
 def interchange(
-    engine: core.engine.Engine,
+    engine: Engine,
     cases: Sequence[Answered],
     pool: Sequence[Answered],
     seed: int = 0,
@@ -146,7 +148,7 @@ def interchange(
 
 
 def content(
-    engine: core.engine.Engine,
+    engine: Engine,
     cases: Sequence[Answered],
     seed: int = 0,
 ) -> dict[str, dict[str, Share]]:
@@ -177,7 +179,7 @@ def content(
     }
 
 
-def pointing(engine: core.engine.Engine, cases: Sequence[Answered]) -> Share:
+def pointing(engine: Engine, cases: Sequence[Answered]) -> Share:
     """Latents whose nearest image token (cosine) is the cell they should show, step by step.
 
     Planning: start, path, then the goal. Others: the evidence's cells; steps past the last counted
@@ -210,6 +212,6 @@ def items_for(task: str, count: int, seed: int = 0, size: int | None = None) -> 
     return scenes.sample(task, "test", seed, n=count, size=size)
 
 
-def load(folder: Path) -> core.engine.Engine:
+def load(folder: Path) -> Engine:
     """The engine of a checkpoint folder, on the CPU in float32."""
     return core.load(folder, device="cpu", dtype="float32")

@@ -22,7 +22,7 @@ class Optimiser:
         steps: length of the schedule.
         rate: AdamW's highest learning rate.
         matrix_rate: Muon's highest learning rate (update scaled to AdamW's size).
-        warm_up: steps of linear warm-up.
+        warm_up: steps of linear warm-up, at most a tenth of the schedule.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Optimiser:
             block = ".layers." in name or ".blocks." in name
             (matrices if block and weight.dim() == 2 else rest).append(weight)
         self.weights = [*matrices, *rest]
-        self.steps, self.warm_up = steps, warm_up
+        self.steps, self.warm_up = steps, max(1, min(warm_up, steps // 10))
         self.parts: list[torch.optim.Optimizer] = []
         if matrices:
             self.parts.append(

@@ -139,6 +139,8 @@ def reply(
         return torch.cat([own[:, :, :-budget], own[donors][:, :, -budget:]], dim=2)
 
     kept = [(exchanged(keys), exchanged(values)) for keys, values in kept]
+    if not said.shape[1]:
+        return hidden, kept
     mask = visible(format_, opened.prompts, said.shape[1], after + total)
     late = turn[0][:, :, budget:], turn[1][:, :, budget:]
     answer, kept = run(packed, words, late, mask, kept)

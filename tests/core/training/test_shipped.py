@@ -7,7 +7,6 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
-import core
 from core import scenes
 from core.training import measure
 from core.training.formats import TOKENS
@@ -72,7 +71,7 @@ def test_the_card_is_not_better_than_the_model(folder: Path) -> None:
 @pytest.mark.parametrize("folder", [f for f in CARDED if VARIANTS[f.name].budget], ids=name_of)
 def test_latents_do_what_the_card_says(folder: Path) -> None:
     variant = VARIANTS[folder.name]
-    engine: core.engine.Engine = measure.load(folder)
+    engine = measure.load(folder)
     runs = measure.answered(engine, measure.items_for("plan", SUBSET, seed=9))
     assert all(len(case.trace.spans) == 1 for case in runs)
     assert all(len(case.trace.spans[0].latents) == variant.budget for case in runs)

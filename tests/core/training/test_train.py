@@ -17,7 +17,7 @@ from core.training.rows import draw
 from core.training.variants import VARIANTS
 from core.training.workshop import Workshop
 
-STEPS = 12
+STEPS = 30
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
