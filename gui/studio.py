@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-# Gradio drops an event while the same one is under way unless told otherwise.
+# Gradio drops an event while the same one is under way unless told otherwise, and its
+# "always_last" sends the first one's data again.
 EACH = {**QUIET, "trigger_mode": "multiple"}
 
 
@@ -113,9 +114,7 @@ class Studio:
         for name, button in p.quick.items():
             button.click(does.quick(name), [self.key, p.mode, p.seed], busy, **QUEUE, **QUIET)
         shown = [*self.parts, p.donor]
-        self.strip.pick(
-            does.on_pick, self.key, self.parts, queue=False, trigger_mode="always_last", **QUIET
-        )
+        self.strip.pick(does.on_pick, self.key, self.parts, queue=False, **EACH)
         self.map.method(
             does.on_method, self.key, [self.map, self.say], concurrency_id="map",
             concurrency_limit=1, **QUIET,
