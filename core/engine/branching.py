@@ -134,7 +134,8 @@ def _stand(row: Row, live: Live, plan: Plan, trace: Trace) -> None:
             standing,
             put={**standing.put} | {(span, p - start): v for p, v in edited.items()},
             clean={span: live.cache} | dict(standing.clean),
-            apart=standing.apart | set(plan.slots) | set(plan.carried),
+            # what stands behind an exchanged slot was not decoded behind it
+            apart=standing.apart | set(range(min([*plan.slots, *plan.carried]), plan.fork)),
             carried=(standing.carried - set(plan.slots)) | set(plan.carried),
         )
     elif plan.holds:

@@ -27,7 +27,8 @@ class Standing:
         script: place → what a pinned edit holds there.
         clean: span → the cache against which each of its slots was computed alone, where
             the slots were not decoded one after the other (``cached`` mode, slot edits).
-        apart: places of such spans whose slots differ from an ordinary decode.
+        apart: places of such spans that no decoding gives again: the first exchanged slot
+            and those behind it.
         carried: those of them whose keys and values came from another run.
     """
 

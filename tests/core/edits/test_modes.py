@@ -22,7 +22,7 @@ def slots(engine: Engine, trace: Trace) -> list[Tensor]:
     return [t[0].transpose(0, 1) for pair in own for t in pair]
 
 
-@pytest.fixture(params=["monet", "monet-sft", "mirage", "lvr", "lvr+simple", "skila", "laser"])
+@pytest.fixture(params=["monet", "monet-sft", "mirage", "lvr", "lvr+simple", "skila"])
 def engine(request: pytest.FixtureRequest, lab: Lab) -> Engine:
     name, _, head = request.param.partition("+")
     return lab(name, "sdpa", head)
