@@ -16,7 +16,8 @@ import tokenizers
 import torch
 import transformers
 
-from core import scenes
+from core import Edit, scenes
+from core.engine import Engine
 from core.training import measure
 from core.training.measure import Answered, Share
 from core.training.variants import VARIANTS, Variant
@@ -36,69 +37,86 @@ def profile(
     """
     engine = measure.load(folder)
     runs: dict[str, list[Answered]] = {}
-    figures: Figures = {"accuracy": {}, "emission": {}, "seconds per answer": None}
+    figures: Figures = {"accuracy": {}}
+    if variant.budget:
+        figures |= {
+            "emission": {},
+            "content edits": {},
+            "donor-follow": {},
+            "pointing": {},
+            "alike": {},
+        }
+    if variant.words:
+        figures["edited sentence followed"] = {}
     for task in scenes.TASKS:
-        runs[task] = measure.answered(engine, measure.items_for(task, per_task, seed))
-        figures["accuracy"][task] = _plain([case.right for case in runs[task]])
+        # Edits follow at once: the engine remembers the latest few thousand runs.
+        cases = runs[task] = measure.answered(engine, measure.items_for(task, per_task, seed))
+        figures["accuracy"][task] = _plain([case.right for case in cases])
         if variant.budget:
-            full = [
-                len(c.trace.spans) == 1 and len(c.trace.spans[0].latents) == variant.budget
-                for c in runs[task]
-            ]
-            figures["emission"][task] = _plain(full)
+            _latent_figures(engine, variant, task, cases, edited, seed, figures)
+        if variant.words:
+            figures["edited sentence followed"][task] = _sentences(engine, cases[:edited])
+    if variant.budget:
+        figures["donor-follow"] |= _crossing(engine, runs, edited, seed)
     large = measure.answered(engine, measure.items_for("plan", min(per_task, 200), seed, size=5))
     figures["accuracy"]["plan, 5x5 (never trained)"] = _plain([case.right for case in large])
-    if variant.budget:
-        figures |= _latent_figures(engine, variant, runs, edited, seed)
-    if variant.words:
-        figures["edited sentence followed"] = _sentences(engine, runs, edited)
     return figures
 
 
 def _latent_figures(
-    engine: Any, variant: Variant, runs: dict[str, list[Answered]], edited: int, seed: int
-) -> Figures:
-    found: Figures = {"content edits": {}, "donor-follow": {}, "pointing": {}, "alike": {}}
-    for task, cases in runs.items():
-        few = cases[:edited]
-        found["content edits"][task] = {
-            name: {what: share.plain() for what, share in shares.items()}
-            for name, shares in measure.content(engine, few, seed).items()
-        }
-        follow, stay = measure.interchange(engine, few, few, seed)
-        found["donor-follow"][task] = {"follows": follow.plain(), "unchanged": stay.plain()}
-        if variant.latents == "evidence":
-            found["pointing"][task] = measure.pointing(engine, cases).plain()
-        found["alike"][task] = round(measure.alike(cases), 4)
-    crossing = {
-        "attribute read at": ("attribute", ("where", "relative")),
-        "where read at": ("where", ("attribute", "relative")),
+    engine: Engine,
+    variant: Variant,
+    task: str,
+    cases: list[Answered],
+    edited: int,
+    seed: int,
+    figures: Figures,
+) -> None:
+    few = cases[:edited]
+    spans = [case.trace.spans for case in cases]
+    whole = [len(s) == 1 and len(s[0].latents) == variant.budget for s in spans]
+    figures["emission"][task] = _plain(whole)
+    figures["content edits"][task] = {
+        name: {what: share.plain() for what, share in shares.items()}
+        for name, shares in measure.content(engine, few, seed).items()
     }
-    for name, (task, others) in crossing.items():
-        pool = [case for other in others for case in runs[other][:edited]]
-        follow, stay = measure.interchange(engine, runs[task][:edited], pool, seed)
-        found["donor-follow"][f"{name} {' or '.join(others)} donors"] = {
-            "follows": follow.plain(),
-            "unchanged": stay.plain(),
-        }
-    return found
+    figures["donor-follow"][task] = _swapped(engine, few, few, seed)
+    if variant.latents == "evidence":
+        figures["pointing"][task] = measure.pointing(engine, cases).plain()
+    figures["alike"][task] = round(measure.alike(cases), 4)
 
 
-def _sentences(engine: Any, runs: dict[str, list[Answered]], edited: int) -> Figures:
-    """The counterfactual's sentence put in place of the model's own: is its answer given?"""
-    from core import Edit
-
+def _crossing(engine: Engine, runs: dict[str, list[Answered]], edited: int, seed: int) -> Figures:
+    """Donors of another kind of question, where their evidence gives an answer."""
     found: Figures = {}
-    for task, cases in runs.items():
-        hits = []
-        for case in cases[:edited]:
-            if case.trace.imagined is None:
-                continue
-            other = case.item.counterfactual
-            child = engine.branch(case.trace, [Edit("text", text=other.sentence)])
-            hits.append(measure.says(child, other.answer))
-        found[task] = _plain(hits)
+    for task, others in (
+        ("attribute", ("where", "relative")),
+        ("where", ("attribute", "relative")),
+    ):
+        again = measure.answered(engine, [case.item for case in runs[task][:edited]])
+        pool = [case for other in others for case in runs[other][:edited]]
+        name = f"{task} read at {' or '.join(others)} donors"
+        found[name] = _swapped(engine, again, pool, seed)
     return found
+
+
+def _swapped(
+    engine: Engine, cases: Sequence[Answered], pool: Sequence[Answered], seed: int
+) -> Figures:
+    follow, stay = measure.interchange(engine, cases, pool, seed)
+    return {"follows": follow.plain(), "unchanged": stay.plain()}
+
+
+def _sentences(engine: Engine, cases: Sequence[Answered]) -> Figures:
+    """The counterfactual's sentence put in place of the model's own: is its answer given?"""
+    hits = []
+    for case in cases:
+        if case.trace.imagined is None:
+            continue
+        other = case.item.counterfactual
+        child = engine.branch(case.trace, [Edit("text", text=other.sentence)])
+        hits.append(measure.says(child, other.answer))
+    return _plain(hits)
 
 
 def _plain(hits: Sequence[bool]) -> dict[str, Any]:
