@@ -74,8 +74,13 @@ def adopt(
             raise InputError("To reopen a branch, hand over the runs it came from as well.")
         chain.insert(0, parent)
     root = chain[0]
+    if root.family != engine.family.name:
+        raise InputError(
+            f"This run was made by a model of another family ({root.family}); open {root.model}."
+        )
     prepared = engine.prompt(image, root.prompt.question, root.prompt.system)
-    if prepared.prompt.input_ids != root.prompt.input_ids:
+    ours, theirs = prepared.prompt, root.prompt
+    if (ours.input_ids, ours.image_hash) != (theirs.input_ids, theirs.image_hash):
         raise InputError("The picture or the question is not the one this run was made from.")
     last = prepared.inputs
     for member in chain:
