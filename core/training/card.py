@@ -16,8 +16,9 @@ import tokenizers
 import torch
 import transformers
 
-from core import Edit, scenes
+from core import scenes
 from core.engine import Engine
+from core.records import Edit
 from core.training import measure
 from core.training.measure import Answered, Share
 from core.training.variants import VARIANTS, Variant

@@ -16,10 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import core
-from core import scenes
-from core.engine import Engine
-from core.records import Trace
+from core import edits, scenes
+from core.engine import Engine, open_engine
+from core.records import Edit, Trace
 from core.scenes.questions import normalised
 
 CONTENT = ("zero", "mean", "noise")
@@ -141,7 +140,7 @@ def interchange(
     """(donor-follow, unchanged): answers that follow the donor's evidence, and that stay."""
     follows, stays = [], []
     for case, donor, truth in donors(cases, pool, seed):
-        child = engine.branch(case.trace, [core.Edit(kind, donor=donor.trace)])
+        child = engine.branch(case.trace, [Edit(kind, donor=donor.trace)])
         follows.append(says(child, truth))
         stays.append(says(child, case.trace.answer))
     return share_of(follows), share_of(stays)
@@ -167,8 +166,8 @@ def content(
         noise = torch.randn(latents.shape, generator=draw)
         noise = F.normalize(noise, dim=-1) * latents.norm(dim=-1, keepdim=True)
         values = (torch.zeros_like(latents), mean, noise)
-        edits = [[core.Edit("manual", values=value)] for value in values]
-        children = engine.branches(case.trace, edits, keep=False)
+        lists = [[Edit("manual", values=value)] for value in values]
+        children = engine.branches(case.trace, lists, keep=False)
         for name, child in zip(CONTENT, children, strict=True):
             right, same = found[name]
             right.append(case.item.is_correct(child.answer or ""))
@@ -214,4 +213,4 @@ def items_for(task: str, count: int, seed: int = 0, size: int | None = None) -> 
 
 def load(folder: Path) -> Engine:
     """The engine of a checkpoint folder, on the CPU in float32."""
-    return core.load(folder, device="cpu", dtype="float32")
+    return open_engine(folder, edits.prepare, device="cpu", dtype="float32")
