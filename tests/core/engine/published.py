@@ -346,9 +346,7 @@ def skila_sample(stock: Stock, ask: Asked) -> Record:
         record.tokens.append(token)
         if token in ask.eos or len(record.tokens) == ask.longest:
             return record
-        h = _consume(
-            stock, record, h if in_sketch_mode else stock.table[token], in_sketch_mode
-        )
+        h = _consume(stock, record, h if in_sketch_mode else stock.table[token], in_sketch_mode)
         consumed = token
 
 

@@ -118,9 +118,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         keys=loop.keys,
         extra=loop.tensors,
     )
-    engine = core.load(
-        folder, family=loop.family, dtype="float32", attention="eager", device="cpu"
-    )
+    engine = core.load(folder, family=loop.family, dtype="float32", attention="eager", device="cpu")
     prompts = {
         "words": engine.prompt(None, "What is the answer?").inputs,
         "picture": engine.prompt(tiny.picture(1), "What colour?").inputs,
