@@ -62,7 +62,17 @@ def __getattr__(name: str) -> Any:
     """Rooms are importable as ``core.scenes`` etc. without importing torch for all."""
     import importlib
 
-    rooms = ("edits", "engine", "errors", "families", "measures", "records", "scenes", "training")
+    rooms = (
+        "edits",
+        "engine",
+        "errors",
+        "families",
+        "measures",
+        "records",
+        "scenes",
+        "study",
+        "training",
+    )
     if name in rooms:
         return importlib.import_module(f"core.{name}")
     raise AttributeError(f"module 'core' has no attribute {name!r}")
