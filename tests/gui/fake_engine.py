@@ -223,7 +223,7 @@ class FakeEngine:
         if image is None:
             return "red"
         r, g, b = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
-        if max(r, g, b) - min(r, g, b) < 12:
+        if max(r, g, b) - min(r, g, b) < 12 or (abs(r - g) < 12 and b < r - 12):
             return "yellow"
         return ("red", "green", "blue")[(r, g, b).index(max(r, g, b))]
 
