@@ -42,13 +42,15 @@ class Options:
     port: int
     share: bool
     browser: bool
+    state: object = None
+    own_models: bool = True
 
 def serve(options):
     names = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE")
     report = dataclasses.asdict(options)
     report["environment"] = {name: os.environ.get(name) for name in names}
     report["prefix"] = sys.prefix
-    print(json.dumps(report), flush=True)
+    print(json.dumps(report, default=str), flush=True)
     if os.environ.get("PAGE") == "stays":
         time.sleep(60)
     if os.environ.get("PAGE") == "raises":
@@ -91,6 +93,7 @@ class House:
         )
         (folder / "core").symlink_to(ROOT / "core")
         (folder / "gui" / "app.py").write_text(PAGE)
+        shutil.copy(ROOT / "gui" / "places.py", folder / "gui")
         (folder / "requirements.txt").write_text("imagined>=1.0,<2  # small\n")
         (folder / "requirements-test.txt").write_text("")
         write_wheel(folder / "wheels", "1.0")
