@@ -48,6 +48,7 @@ class Options:
 def serve(options):
     names = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE")
     report = dataclasses.asdict(options)
+    report.pop("state"), report.pop("own_models")
     report["environment"] = {name: os.environ.get(name) for name in names}
     report["prefix"] = sys.prefix
     print(json.dumps(report, default=str), flush=True)
