@@ -96,6 +96,11 @@ class _Applied:
         edited = self.change(step, vector)
         if self.edit.renorm and edited is not vector and float(edited.norm()) > 0:
             edited = edited * (vector.norm() / edited.norm())
+        if not bool(edited.isfinite().all()):
+            raise EditError(
+                f"“{get(self.edit.kind).title}” would put numbers that are not finite into latent "
+                f"{step + 1}; choose a smaller dose or other values."
+            )
         self.delivered[step] = (vector, edited)
         return edited
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.edits.context import Context
 from core.edits.kinds import Kind, register
 from core.engine.plan import Plan, Scripted
+from core.engine.prompts import disarm
 from core.errors import EditError
 from core.families.answers import opening
 from core.records import Edit
@@ -179,9 +180,7 @@ def _text(edit: Edit, context: Context) -> tuple[Plan, str]:
     lead = whole[:end]
     core = old.strip()
     begin = lead.rfind(core)
-    words = edit.text.strip()
-    for special in engine.reader.tokenizer.all_special_tokens:
-        words = words.replace(special, special[0] + "\u200b" + special[1:])
+    words = disarm(engine.reader.tokenizer, edit.text.strip())
     new = lead[:begin] + words + lead[begin + len(core) :]
     ids = [t for t in trace.token_ids[:first] if t in reader.silent] + reader.encode(new)
     same = 0

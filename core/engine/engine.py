@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from threading import Event, RLock
+from threading import Event
 from typing import Any, Protocol
 
 import torch
@@ -39,6 +39,7 @@ from core.engine.row import Row
 from core.engine.scoring import score_options
 from core.engine.store import Held, Live, Store
 from core.engine.tracing import Reader, make_trace
+from core.engine.turn import Turn
 from core.errors import InputError
 from core.families import Family
 from core.records import Bank, Edit, Prompt, Settings, Timings, Trace
@@ -91,7 +92,7 @@ class Engine:
         self.notes = notes
         self.bank = bank
         self.store = Store()
-        self.lock = RLock()
+        self.lock = Turn()
         tokenizer = processor.tokenizer if processor else None
         silent = {ids.start, ids.end, ids.pad, *ids.markers, *ids.eos}
         if tokenizer is not None:

@@ -18,7 +18,13 @@ EXTRA_PREFIXES = ("lvr_head.", "lvr_latent_end_emb")
 
 
 class Head(nn.Module):
-    """A projection (…, D) → (…, D)."""
+    """A projection (…, D) → (…, D).
+
+    Attributes:
+        width: D.
+    """
+
+    width: int
 
 
 class SimpleHead(Head):
@@ -26,6 +32,7 @@ class SimpleHead(Head):
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
+        self.width = width
         self.ln_q = nn.LayerNorm(width, eps=1e-6)
         self.mlp = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
@@ -40,6 +47,7 @@ class GatedHead(Head):
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
+        self.width = width
         self.gate_proj = nn.Linear(width, inner)
         self.up_proj = nn.Linear(width, inner)
         self.down_proj = nn.Linear(inner, width)

@@ -80,13 +80,16 @@ def load_model(
             attn_implementation=attention,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # accounted for below, by name
             device_map=choice.device if choice.device != "cpu" else None,
         )
     except torch.OutOfMemoryError as error:
         raise MemoryShortage(
             f"{source} does not fit on {choice.device}; choose a smaller dtype or device cpu."
         ) from error
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a stranger's file: transformers and safetensors raise anything
         raise CheckpointError(_why_not(source, error)) from error
     finally:
         logging.set_verbosity(verbosity)
@@ -100,6 +103,7 @@ def load_model(
     if head is not None:
         head = head.to(model.device, choice.dtype).eval().requires_grad_(False)
     latent_end = tensors.get("lvr_latent_end_emb")
+    _check_width(source, int(embedding_table(model).weight.shape[1]), head, latent_end)
     if latent_end is not None:
         latent_end = latent_end.to(model.device, choice.dtype)
     commit = getattr(config, "_commit_hash", None)
@@ -114,9 +118,11 @@ def _config(source: str, revision: str | None) -> Any:
         raise CheckpointError(f"{source} holds no config.json, so it is not a checkpoint folder.")
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a stranger's file may hold anything
         if folder.is_dir():
-            raise CheckpointError(f"config.json of {source} cannot be read ({error}).") from error
+            raise CheckpointError(
+                f"config.json of {source} cannot be read ({first_line(error)})."
+            ) from error
         raise CheckpointError(
             f"“{source}” is neither a folder here nor a hub id that can be reached; check the "
             "spelling, or the network."
@@ -138,8 +144,25 @@ def _why_not(source: str, error: Exception) -> str:
                 "convert them to safetensors first."
             )
         return f"{source} holds no weights (no .safetensors file)."
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"The weights of {source} cannot be loaded ({first})."
+    return f"The weights of {source} cannot be loaded ({first_line(error)})."
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message without its full stop, or its name."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def _check_width(source: str, width: int, head: Head | None, latent_end: Tensor | None) -> None:
+    if head is not None and head.width != width:
+        raise CheckpointError(
+            f"The lvr_head of {source} is {head.width} wide, its language model {width}."
+        )
+    if latent_end is not None and tuple(latent_end.shape) != (width,):
+        raise CheckpointError(
+            f"lvr_latent_end_emb of {source} has the shape {tuple(latent_end.shape)}; it must be "
+            f"({width},)."
+        )
 
 
 def _account_for(source: str, report: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BudgetError, InputError
@@ -48,6 +49,12 @@ def settle_options(engine: Engine, budget: int | None, options: dict[str, Any]) 
 
 
 def _check(engine: Engine, settings: Settings) -> None:
+    for name in ("budget", "max_new_tokens", "seed", "top_k"):
+        value = getattr(settings, name)
+        if value is not None and not (isinstance(value, int) and not isinstance(value, bool)):
+            raise InputError(f"{name} must be a whole number, not {value!r}.")
+    if not all(math.isfinite(x) for x in (settings.temperature, settings.end_threshold)):
+        raise InputError("temperature and end_threshold must be finite numbers.")
     if settings.criterion not in CRITERIA:
         raise InputError(f"The criterion must be one of {', '.join(CRITERIA)}.")
     if settings.max_new_tokens < 1:

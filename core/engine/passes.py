@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.engine.cache import BranchCache
 from core.engine.loading import Loaded
-from core.errors import ImageError, InputError, MemoryShortage
+from core.errors import ImageError, InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +104,14 @@ class Passes:
         )
         cache = BranchCache(self.layers, ids.shape[0])
         padded = not bool(mask.all())
-        try:
-            out = self.language(
-                inputs_embeds=embeds,
-                attention_mask=mask if padded else None,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                branch_cache=cache,
-            )
-        except torch.OutOfMemoryError as error:
-            raise out_of_memory(ids.numel()) from error
+        out = self.language(
+            inputs_embeds=embeds,
+            attention_mask=mask if padded else None,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            branch_cache=cache,
+        )
         cache.prompt_mask = mask.bool() if padded else None
         cache.decoding = True
         ends = positions.amax(0).masked_fill(~mask.bool(), 0).amax(-1) + 1
@@ -127,17 +124,14 @@ class Passes:
         Args:
             positions: (B, q) rotary positions, the same on all three axes.
         """
-        try:
-            out = self.language(
-                inputs_embeds=embeds,
-                attention_mask={"full_attention": None, "sliding_attention": None},
-                position_ids=positions[None].expand(3, -1, -1),
-                past_key_values=cache,
-                use_cache=True,
-                branch_cache=cache,
-            )
-        except torch.OutOfMemoryError as error:
-            raise out_of_memory(embeds.shape[0]) from error
+        out = self.language(
+            inputs_embeds=embeds,
+            attention_mask={"full_attention": None, "sliding_attention": None},
+            position_ids=positions[None].expand(3, -1, -1),
+            past_key_values=cache,
+            use_cache=True,
+            branch_cache=cache,
+        )
         cache.advance(embeds.shape[1])
         hidden: Tensor = out.last_hidden_state
         return hidden
@@ -172,11 +166,3 @@ class Passes:
                 shape, count, picture = (t * high, wide), count - t * high * wide, picture + 1
             grids.append(shape)
         return rows, grids
-
-
-def out_of_memory(size: int) -> MemoryShortage:
-    """The one sentence for a device that is full."""
-    return MemoryShortage(
-        f"The device ran out of memory (at {size} slots or rows); use a smaller picture, fewer "
-        "branches at once, or a smaller dtype."
-    )

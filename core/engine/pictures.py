@@ -29,9 +29,14 @@ def read_picture(picture: Picture) -> Image.Image:
         ImageError: not a picture, truncated, empty, too large or too long and thin.
     """
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+        channels = picture.shape[2] if picture.ndim == 3 else 1
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or not 1 <= channels <= 4:
             raise ImageError("A picture given as an array must be uint8 of shape (H, W, 3).")
+        if channels == 1:
+            picture = picture.reshape(picture.shape[:2])
         picture = Image.fromarray(picture)
+    if not isinstance(picture, (Image.Image, str, Path, bytes)):
+        raise ImageError("A picture is a PIL image, an array, a path or the bytes of a file.")
     if not isinstance(picture, Image.Image):
         picture = _open(picture)
     _check_size(picture)
@@ -51,10 +56,10 @@ def _open(picture: str | Path | bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(source)
-            _check_size(opened)
-            opened.load()
-            return opened
+            with Image.open(source) as opened:
+                _check_size(opened)
+                opened.load()
+                return opened.copy()
     except FileNotFoundError as error:
         raise ImageError(f"There is no picture at {picture!s}.") from error
     except (UnidentifiedImageError, IsADirectoryError) as error:

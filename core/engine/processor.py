@@ -75,10 +75,16 @@ def load_processor(source: str, revision: str | None = None) -> Processor | None
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
     except Exception as error:
-        raise CheckpointError(f"The tokenizer of {source} cannot be read ({error}).") from error
+        raise CheckpointError(
+            f"The tokenizer of {source} cannot be read ({type(error).__name__}); copy the files "
+            "of the model it was made from."
+        ) from error
     try:
         images = AutoImageProcessor.from_pretrained(source, revision=revision)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{source} has no image processor ({error}).") from error
+    except Exception as error:  # a stranger's file may hold anything
+        raise CheckpointError(
+            f"{source} has no image processor that can be read; copy preprocessor_config.json of "
+            "the model it was made from."
+        ) from error
     template = getattr(tokenizer, "chat_template", None) or TEMPLATE
     return Processor(tokenizer, images, template)

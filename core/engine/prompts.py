@@ -74,7 +74,9 @@ def prepare(
         )
     image = None if picture is None else read_picture(picture)
     system = family.prompt.system if system is None else system
-    text = word(processor, family, _disarm(processor, question), system, image is not None)
+    tokenizer = processor.tokenizer
+    told = None if system is None else disarm(tokenizer, system)
+    text = word(processor, family, disarm(tokenizer, question), told, image is not None)
     import torch
 
     inputs: dict[str, Any] = {}
@@ -184,15 +186,16 @@ def word(
     return text + "<|im_start|>assistant" if style.bare_assistant else text
 
 
-def _disarm(processor: Processor, question: str) -> str:
+def disarm(tokenizer: Any, text: str) -> str:
     """Break special-token strings a person typed, so that they stay text.
 
     A zero-width space behind the first character keeps the words readable and keeps the
     tokenizer from reading e.g. ``<|im_end|>`` or a family's start token out of a question.
     """
-    for token in processor.tokenizer.all_special_tokens:
-        question = question.replace(token, token[0] + "\u200b" + token[1:])
-    return question
+    # some checkpoints add their tokens as ordinary ones; the tokenizer reads them all the same
+    for token in sorted({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}):
+        text = text.replace(token, token[0] + "\u200b" + token[1:])
+    return text
 
 
 def _pixel_limits(images: Any) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from core.engine.machine import RowState, TokenIds, advance, feeds_latent
 from core.engine.plan import Plan
 from core.engine.standing import Standing
+from core.errors import EditError
 from core.families import Family
 from core.records import Settings, Span
 
@@ -132,6 +133,11 @@ class Row:
         """Feed ``vector`` (D,) in the latent slot that was just entered, and keep it there."""
         assert self.pending is not None
         self.pending = vector.to(self.pending)
+        if not bool(self.pending.isfinite().all()):
+            raise EditError(
+                f"Latent {self.step + 1} would hold numbers beyond {self.settings.dtype}; choose a "
+                "smaller dose or other values."
+            )
         put = {**self.standing.put, (self.span, self.step): self.pending}
         self.standing = replace(self.standing, put=put)
 

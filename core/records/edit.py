@@ -82,23 +82,20 @@ class Edit:
         for name in ("steps", "order", "patch", "layers"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, tuple(int(v) for v in value))
-        if self.donor is not None and not isinstance(self.donor, Tensor):
-            spans = self.donor.spans
+                object.__setattr__(self, name, _whole(name, value))
+        spans = getattr(self.donor, "spans", None)
+        if spans is not None:
             if self.span >= len(spans):
                 raise EditError(
                     f"The donor run has {len(spans)} latent span(s), so span {self.span + 1} "
                     "cannot be taken from it; choose a donor that imagined."
                 )
-            object.__setattr__(self, "donor_id", self.donor.id)
+            object.__setattr__(self, "donor_id", getattr(self.donor, "id", None))
             object.__setattr__(self, "donor", spans[self.span].latents)
         for name in ("values", "donor"):
             value = getattr(self, name)
             if value is not None:
-                vector = torch.as_tensor(value).detach().to("cpu", torch.float32)
-                if vector.ndim not in (1, 2):
-                    raise EditError(f"{name} must be one vector or a table of vectors.")
-                object.__setattr__(self, name, vector.contiguous())
+                object.__setattr__(self, name, _vectors(name, value))
 
     def plain(self) -> dict[str, Any]:
         """Every field that is not a tensor and not at its default, for JSON."""
@@ -109,3 +106,20 @@ class Edit:
                 continue
             out[field.name] = list(value) if isinstance(value, tuple) else value
         return out
+
+
+def _whole(name: str, values: Any) -> tuple[int, ...]:
+    try:
+        return tuple(int(v) for v in values)
+    except (TypeError, ValueError) as error:
+        raise EditError(f"{name.capitalize()} must be a list of whole numbers.") from error
+
+
+def _vectors(name: str, value: Any) -> Tensor:
+    try:
+        vector = torch.as_tensor(value).detach().to("cpu", torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise EditError(f"{name.capitalize()} must be numbers, one vector or a table.") from error
+    if vector.ndim not in (1, 2):
+        raise EditError(f"{name.capitalize()} must be one vector or a table of vectors.")
+    return vector.contiguous()
