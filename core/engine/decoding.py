@@ -27,9 +27,7 @@ from core.engine.tracing import make_trace
 from core.records import Prompt, Settings, Timings, Trace
 
 if TYPE_CHECKING:
-    from core.engine.engine import Engine
-
-LogitsProcessor = Callable[[Tensor, Tensor], Tensor]
+    from core.engine.instrument import Instrument, LogitsProcessor
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,7 @@ class _Batch:
     opened: float
 
 
-def decode_all(engine: Engine, job: Job) -> list[Trace]:
+def decode_all(engine: Instrument, job: Job) -> list[Trace]:
     """Every row of a job decoded to its end."""
     if int(torch.as_tensor(job.inputs["input_ids"]).shape[0]) == 1:
         return [step.trace for step in decode_one(engine, job, watch=False) if step.trace]
@@ -92,7 +90,7 @@ def decode_all(engine: Engine, job: Job) -> list[Trace]:
         return [_finish(engine, job, batch, index) for index in range(len(batch.rows))]
 
 
-def decode_one(engine: Engine, job: Job, watch: bool) -> Generator[Step, Tensor | None, None]:
+def decode_one(engine: Instrument, job: Job, watch: bool) -> Generator[Step, Tensor | None, None]:
     """One row as a stream of steps; the last one carries the trace."""
     with engine.lock:
         batch = _open(engine, job)
@@ -115,7 +113,7 @@ def decode_one(engine: Engine, job: Job, watch: bool) -> Generator[Step, Tensor 
     yield Step(last, trace.token_ids[last], trace.pieces[last], trace=trace)
 
 
-def _open(engine: Engine, job: Job) -> _Batch:
+def _open(engine: Instrument, job: Job) -> _Batch:
     """Run the prompt pass and choose every row's first token."""
     started = time.perf_counter()
     done = engine.passes.prefill(job.inputs)
@@ -145,7 +143,7 @@ def _open(engine: Engine, job: Job) -> _Batch:
 
 
 def _finish(
-    engine: Engine, job: Job, batch: _Batch, index: int, by_hand: Sequence[HandMade] = ()
+    engine: Instrument, job: Job, batch: _Batch, index: int, by_hand: Sequence[HandMade] = ()
 ) -> Trace:
     """Record a finished row and hold it."""
     row, done, count = batch.rows[index], batch.done, len(batch.rows)
@@ -172,7 +170,7 @@ def _finish(
 
 
 def hold(
-    engine: Engine,
+    engine: Instrument,
     trace: Trace,
     row: Row,
     cache: RowCache | None,

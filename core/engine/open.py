@@ -8,7 +8,8 @@ from typing import Any
 
 from core.engine.attention import use_kernel
 from core.engine.device import choose
-from core.engine.engine import Editor, Engine
+from core.engine.engine import Engine
+from core.engine.instrument import Editor
 from core.engine.loading import Loaded, load_model
 from core.engine.machine import TokenIds
 from core.engine.processor import Processor, load_processor

@@ -10,12 +10,12 @@ from core.records import Settings
 from core.records.schema import CRITERIA
 
 if TYPE_CHECKING:
-    from core.engine.engine import Engine
+    from core.engine.instrument import Instrument
 
 MOST_LATENTS = 4096
 
 
-def settle_options(engine: Engine, budget: int | None, options: dict[str, Any]) -> Settings:
+def settle_options(engine: Instrument, budget: int | None, options: dict[str, Any]) -> Settings:
     """Settings with everything filled in that a run needs; see :meth:`Engine.settings`."""
     family = engine.family
     budget = engine.budget if budget is None else budget
@@ -48,7 +48,7 @@ def settle_options(engine: Engine, budget: int | None, options: dict[str, Any]) 
     return settings
 
 
-def _check(engine: Engine, settings: Settings) -> None:
+def _check(engine: Instrument, settings: Settings) -> None:
     for name in ("budget", "max_new_tokens", "seed", "top_k"):
         value = getattr(settings, name)
         if value is not None and not (isinstance(value, int) and not isinstance(value, bool)):

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-import torch
-
+from core.engine.asked import Asked, prepare_scores, score_together
 from core.engine.branching import _recompute_slots, fork_row
-from core.engine.cache import BranchCache, Pairs, RowCache
+from core.engine.cache import RowCache
 from core.engine.decoding import hold
-from core.engine.knockout import Cut
+from core.engine.gathering import gathered, shifted
 from core.engine.plan import Prepared
 from core.engine.row import Row
-from core.engine.scoring import _common, _tail
 from core.engine.store import Held
 from core.engine.tracing import make_trace
 from core.errors import InputError
-from core.families.answers import opening
 from core.records import Edit, Timings, Trace
 
 if TYPE_CHECKING:
@@ -38,21 +34,6 @@ MOST_ROWS = 256
 
 Branch = tuple[Trace, Sequence[Edit]]
 Question = tuple[Trace, Sequence[str]]
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """One run's options, ready to be scored behind its first ``place`` own slots.
-
-    Attributes:
-        options: as they are named in the result.
-        rests: token ids of each behind what all share.
-    """
-
-    held: Held
-    options: list[str]
-    rests: list[list[int]]
-    place: int
 
 
 def branches(
@@ -109,34 +90,10 @@ def scores(engine: Engine, jobs: Sequence[Question]) -> list[dict[str, float] | 
             asked.append((place, one))
         caches = [engine.live(one.held).cache for _, one in asked]
         for part in _parts(caches, [len(one.options) for _, one in asked]):
-            found = _score(engine, [asked[i][1] for i in part])
+            found = score_together(engine, [asked[i][1] for i in part])
             for i, totals in zip(part, found, strict=True):
                 out[asked[i][0]] = totals
         return out
-
-
-def prepare_scores(engine: Engine, held: Held, options: Sequence[str]) -> Asked:
-    """What :func:`core.engine.scoring.score_options` scores, as tokens and a place.
-
-    Raises:
-        InputError: nothing to tell apart, or the run was stopped too early.
-    """
-    names = list(dict.fromkeys(o.strip() for o in options if o.strip()))
-    if not names:
-        raise InputError("Give at least one answer option.")
-    family, reader = engine.family, engine.reader
-    start, written = _tail(engine, held)
-    text = reader.decode(written)
-    cut = opening(text, "boxed" if family.answer_format == "boxed" else "tag")
-    lead = text[:cut] if cut is not None else text + family.answer_opening
-    encoded = [reader.encode(lead + name + family.answer_closing) for name in names]
-    shared = _common([written, *encoded])
-    if shared == min(len(e) for e in encoded):
-        raise InputError("The options cannot be told apart by this tokenizer.")
-    place = min(start + shared, len(engine.live(held).hidden) - 1)
-    if place < start:
-        raise InputError("This run was stopped before an answer could be scored.")
-    return Asked(held, names, [ids[place - start :] for ids in encoded], place)
 
 
 def _parts(caches: Sequence[RowCache], rows: Sequence[int]) -> Iterator[list[int]]:
@@ -154,70 +111,6 @@ def _parts(caches: Sequence[RowCache], rows: Sequence[int]) -> Iterator[list[int
         count, longest, prompts = more, size, names
     if part:
         yield part
-
-
-def gathered(bases: Sequence[RowCache], lengths: Sequence[int]) -> BranchCache:
-    """A batch whose row b continues ``bases[b]`` behind its first ``lengths[b]`` own slots.
-
-    One prompt is shared; several are put side by side, padded on the left.
-    """
-    first = bases[0]
-    cache = BranchCache(len(first.prompt), len(bases))
-    cache.decoding = True
-    cache.cuts = [base.cuts for base in bases]
-    if all(base.prompt is first.prompt for base in bases):
-        cache.prompt = first.prompt
-    else:
-        _side_by_side(cache, bases)
-    longest = max(lengths)
-    like = first.prompt[0][0].expand(len(bases), -1, -1, -1)
-    cache._reserve(longest + 1, like)
-    for layer, (keys, values) in enumerate(cache.own):
-        for row, (base, length) in enumerate(zip(bases, lengths, strict=True)):
-            if length:
-                keys[row, :, :length] = base.own[layer][0][0, :, :length]
-                values[row, :, :length] = base.own[layer][1][0, :, :length]
-    cache.lengths = list(lengths)
-    return cache
-
-
-def _side_by_side(cache: BranchCache, bases: Sequence[RowCache]) -> None:
-    known = {id(base.prompt): base.prompt for base in bases}
-    place = {name: row for row, name in enumerate(known)}
-    sizes = [prompt[0][0].shape[2] for prompt in known.values()]
-    longest = max(sizes)
-    device = bases[0].prompt[0][0].device
-    index = torch.tensor([place[id(base.prompt)] for base in bases], device=device)
-    prompt: Pairs = []
-    for layer in range(len(bases[0].prompt)):
-        pair = []
-        for part in (0, 1):
-            rows = [
-                torch.nn.functional.pad(
-                    p[layer][part][0], (0, 0, longest - p[layer][part].shape[2], 0)
-                )
-                for p in known.values()
-            ]
-            pair.append(torch.stack(rows).index_select(0, index))
-        prompt.append((pair[0], pair[1]))
-    cache.prompt = prompt
-    if len(set(sizes)) > 1:
-        seen = torch.arange(longest, device=device)[None]
-        starts = torch.tensor([longest - size for size in sizes], device=device)[:, None]
-        cache.prompt_mask = (seen >= starts).index_select(0, index)
-    cache.cuts = [_shifted(base.cuts, longest) for base in bases]
-
-
-def _shifted(cuts: Sequence[Cut], longest: int) -> tuple[Cut, ...]:
-    """Cuts of a prompt that was padded on the left to ``longest`` slots."""
-    return tuple(
-        cut
-        if cut.prompt is None
-        else replace(
-            cut, prompt=torch.nn.functional.pad(cut.prompt, (longest - len(cut.prompt), 0))
-        )
-        for cut in cuts
-    )
 
 
 def _branch(
@@ -239,7 +132,7 @@ def _branch(
     lasts = [prepared.plan.settle_from for prepared in plans]
     for b, ((held, _), live, prepared) in enumerate(zip(planned, lives, plans, strict=True)):
         cuts = (*bases[b].cuts, *prepared.plan.cuts)
-        cache.cuts[b] = _shifted(cuts, longest)
+        cache.cuts[b] = shifted(cuts, longest)
         hidden, pairs = _recompute_slots(engine, held, live, [prepared])[0]
         for place, layers in (*pairs.items(), *prepared.plan.carried.items()):
             for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
@@ -281,39 +174,3 @@ def _branch(
         hold(engine, child, row, copies.get(b), held.inputs, held.patches, processor=held.processor)
         out.append(child)
     return out
-
-
-def _score(engine: Engine, asked: Sequence[Asked]) -> list[dict[str, float]]:
-    """Every option of every run as a row of one pass."""
-    passes = engine.passes
-    device = passes.device
-    lives = [engine.live(one.held) for one in asked]
-    places = [one.place for one in asked]
-    first = passes.logits(
-        torch.stack([live.hidden[place] for live, place in zip(lives, places, strict=True)])
-    ).log_softmax(-1)
-    totals = [[float(first[job][rest[0]]) for rest in one.rests] for job, one in enumerate(asked)]
-    longest = max(len(rest) for one in asked for rest in one.rests) - 1
-    if longest:
-        owners = [
-            (job, option) for job, one in enumerate(asked) for option in range(len(one.rests))
-        ]
-        fed = torch.zeros(len(owners), longest, dtype=torch.long, device=device)
-        for row, (job, option) in enumerate(owners):
-            rest = asked[job].rests[option]
-            fed[row, : len(rest) - 1] = torch.tensor(rest[:-1], device=device)
-        cache = gathered(
-            [lives[job].cache for job, _ in owners], [places[job] for job, _ in owners]
-        )
-        starts = torch.tensor(
-            [asked[job].held.first_position + places[job] for job, _ in owners], device=device
-        )
-        positions = starts[:, None] + torch.arange(longest, device=device)
-        hidden = passes.step(cache, passes.embedding(fed), positions)
-        logprobs = passes.logits(hidden).log_softmax(-1)  # (rows, longest, V)
-        for row, (job, option) in enumerate(owners):
-            for at, token in enumerate(asked[job].rests[option][1:]):
-                totals[job][option] += float(logprobs[row, at, token])
-    return [
-        dict(zip(one.options, total, strict=True)) for one, total in zip(asked, totals, strict=True)
-    ]

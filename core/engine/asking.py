@@ -1,0 +1,131 @@
+"""Asking: from a picture and a question to a trace, at once, step by step, or many in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from threading import Event
+from typing import Any
+
+from torch import Tensor
+
+from core.engine.decoding import Job, decode_all, decode_one
+from core.engine.instrument import Instrument, LogitsProcessor
+from core.engine.loop import Step
+from core.engine.pictures import Picture
+from core.engine.prompts import batched
+from core.records import Prompt, Settings, Trace
+
+
+class Asking(Instrument):
+    """An instrument that answers."""
+
+    def run(
+        self,
+        image: Picture | None,
+        question: str,
+        budget: int | None = None,
+        force_latents: bool = False,
+        seed: int = 0,
+        max_new_tokens: int = 256,
+        *,
+        system: str | None = None,
+        cancel: Event | None = None,
+        **options: Any,
+    ) -> Trace:
+        """Answer one question about one picture.
+
+        Args:
+            image: see :func:`core.engine.pictures.read_picture`; None for text alone.
+            question: the person's words.
+            budget: latents a span is given; None for the family's published number.
+            force_latents: make the start token the first thing the model says.
+            seed: seeds every draw (temperature above 0).
+            max_new_tokens: the most tokens recorded.
+            system: replaces the system text.
+            cancel: stops the run within one step when set.
+            **options: further :class:`Settings` fields, e.g. ``temperature``.
+
+        Raises:
+            ImageError, QuestionError, BudgetError, MemoryShortage: one sentence each.
+        """
+        stream = self.stream(
+            image,
+            question,
+            budget,
+            force_latents,
+            seed,
+            max_new_tokens,
+            system=system,
+            cancel=cancel,
+            watch=False,
+            **options,
+        )
+        for step in stream:
+            if step.trace is not None:
+                return step.trace
+        raise AssertionError("a stream always ends in its trace")
+
+    def stream(
+        self,
+        image: Picture | None,
+        question: str,
+        budget: int | None = None,
+        force_latents: bool = False,
+        seed: int = 0,
+        max_new_tokens: int = 256,
+        *,
+        system: str | None = None,
+        cancel: Event | None = None,
+        watch: bool = True,
+        **options: Any,
+    ) -> Generator[Step, Tensor | None, None]:
+        """Like :meth:`run`, yielding every slot before it is fed.
+
+        Where a step carries ``latent``, ``generator.send(vector)`` feeds ``vector`` (D,) in
+        its place. The last step carries the trace.
+        """
+        prepared = self.prompt(image, question, system)
+        settings = self.settings(
+            budget=budget,
+            force_latents=force_latents,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            **options,
+        )
+        job = self._job(prepared.inputs, settings, [prepared.prompt], cancel)
+        yield from decode_one(self, job, watch)
+
+    def run_many(
+        self,
+        questions: Sequence[tuple[Picture | None, str]],
+        *,
+        budget: int | None = None,
+        system: str | None = None,
+        cancel: Event | None = None,
+        **options: Any,
+    ) -> list[Trace]:
+        """Answer several questions in one batch; the same results as one by one.
+
+        Args:
+            questions: pictures with their questions.
+            budget, system, cancel, options: as in :meth:`run`.
+        """
+        if not questions:
+            return []
+        settings = self.settings(budget, **options)
+        prepared = [self.prompt(image, question, system) for image, question in questions]
+        inputs = batched([p.inputs for p in prepared])
+        prompts = [p.prompt for p in prepared]
+        return decode_all(self, self._job(inputs, settings, prompts, cancel))
+
+    def _job(
+        self,
+        inputs: Mapping[str, Any],
+        settings: Settings,
+        prompts: Sequence[Prompt],
+        cancel: Event | None,
+        processor: LogitsProcessor | None = None,
+    ) -> Job:
+        begins = self.family.force_first and not settings.forbid_latents
+        forced = self.forced_start() if begins or settings.force_latents else {}
+        return Job(inputs, settings, prompts, forced, processor, cancel)
