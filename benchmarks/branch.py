@@ -49,7 +49,6 @@ def question_about(engine: Engine, tokens: int) -> dict[str, Tensor]:
     images = engine.processor.images
     pixels = side * int(images.patch_size) * 2
     images.size = {"shortest_edge": pixels**2, "longest_edge": pixels**2}
-    images.min_pixels = images.max_pixels = pixels**2
     noise = np.random.default_rng(0).integers(0, 255, (pixels, pixels, 3), dtype=np.uint8)
     return engine.prompt(Image.fromarray(noise), "What is in the picture?").inputs
 
