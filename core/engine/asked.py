@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from core.engine.gathering import gathered
-from core.engine.scoring import _common, _tail
+from core.engine.scoring import _common, _tail, spoken
 from core.engine.store import Held
 from core.errors import InputError
-from core.families.answers import opening
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -25,16 +24,24 @@ class Asked:
     Attributes:
         options: as they are named in the result.
         rests: token ids of each behind what all share.
+        lead: how many of those belong to the words before the option and do not count.
     """
 
     held: Held
     options: list[str]
     rests: list[list[int]]
     place: int
+    lead: int = 0
 
 
-def prepare_scores(engine: Engine, held: Held, options: Sequence[str]) -> Asked:
+def prepare_scores(
+    engine: Engine, held: Held, options: Sequence[str], lead: str | None = None
+) -> Asked:
     """What :func:`core.engine.scoring.score_options` scores, as tokens and a place.
+
+    Args:
+        lead: words between the imagination and each option in place of the run's own; their
+            own probability does not count.
 
     Raises:
         InputError: nothing to tell apart, or the run was stopped too early.
@@ -44,17 +51,18 @@ def prepare_scores(engine: Engine, held: Held, options: Sequence[str]) -> Asked:
         raise InputError("Give at least one answer option.")
     family, reader = engine.family, engine.reader
     start, written = _tail(engine, held)
-    text = reader.decode(written)
-    cut = opening(text, "boxed" if family.answer_format == "boxed" else "tag")
-    lead = text[:cut] if cut is not None else text + family.answer_opening
-    encoded = [reader.encode(lead + name + family.answer_closing) for name in names]
+    words = spoken(engine, held) if lead is None else lead
+    encoded = [reader.encode(words + name + family.answer_closing) for name in names]
     shared = _common([written, *encoded])
     if shared == min(len(e) for e in encoded):
         raise InputError("The options cannot be told apart by this tokenizer.")
     place = min(start + shared, len(engine.live(held).hidden) - 1)
     if place < start:
         raise InputError("This run was stopped before an answer could be scored.")
-    return Asked(held, names, [ids[place - start :] for ids in encoded], place)
+    silent = 0
+    if lead is not None:
+        silent = max(0, _common([reader.encode(lead), *encoded]) - (place - start))
+    return Asked(held, names, [ids[place - start :] for ids in encoded], place, silent)
 
 
 def score_together(engine: Engine, asked: Sequence[Asked]) -> list[dict[str, float]]:
@@ -66,7 +74,10 @@ def score_together(engine: Engine, asked: Sequence[Asked]) -> list[dict[str, flo
     first = passes.logits(
         torch.stack([live.hidden[place] for live, place in zip(lives, places, strict=True)])
     ).log_softmax(-1)
-    totals = [[float(first[job][rest[0]]) for rest in one.rests] for job, one in enumerate(asked)]
+    totals = [
+        [0.0 if one.lead else float(first[job][rest[0]]) for rest in one.rests]
+        for job, one in enumerate(asked)
+    ]
     longest = max(len(rest) for one in asked for rest in one.rests) - 1
     if longest:
         owners = [
@@ -87,7 +98,8 @@ def score_together(engine: Engine, asked: Sequence[Asked]) -> list[dict[str, flo
         logprobs = passes.logits(hidden).log_softmax(-1)  # (rows, longest, V)
         for row, (job, option) in enumerate(owners):
             for at, token in enumerate(asked[job].rests[option][1:]):
-                totals[job][option] += float(logprobs[row, at, token])
+                if at + 1 >= asked[job].lead:
+                    totals[job][option] += float(logprobs[row, at, token])
     return [
         dict(zip(one.options, total, strict=True)) for one, total in zip(asked, totals, strict=True)
     ]

@@ -29,10 +29,7 @@ def score_options(engine: Engine, held: Held, options: list[str]) -> dict[str, f
     if engine.reader.tokenizer is None:
         raise CheckpointError("Options are words; this checkpoint came without a tokenizer.")
     start, written = _tail(engine, held)
-    family, reader = engine.family, engine.reader
-    text = reader.decode(written)
-    cut = opening(text, "boxed" if family.answer_format == "boxed" else "tag")
-    lead = text[:cut] if cut is not None else text + family.answer_opening
+    family, reader, lead = engine.family, engine.reader, spoken(engine, held)
     encoded = [reader.encode(lead + option + family.answer_closing) for option in options]
     shared = _common([written, *encoded])
     if shared == min(len(e) for e in encoded):
@@ -42,6 +39,14 @@ def score_options(engine: Engine, held: Held, options: list[str]) -> dict[str, f
     if place < start:
         raise InputError("This run was stopped before an answer could be scored.")
     return _score(engine, held, encoded, options, place - start, start)
+
+
+def spoken(engine: Engine, held: Held) -> str:
+    """A run's words behind its imagination, up to where its answer begins."""
+    _, written = _tail(engine, held)
+    text = engine.reader.decode(written)
+    cut = opening(text, "boxed" if engine.family.answer_format == "boxed" else "tag")
+    return text[:cut] if cut is not None else text + engine.family.answer_opening
 
 
 def _tail(engine: Engine, held: Held) -> tuple[int, list[int]]:

@@ -71,8 +71,13 @@ def branches(
         return out
 
 
-def scores(engine: Engine, jobs: Sequence[Question]) -> list[dict[str, float] | InputError]:
+def scores(
+    engine: Engine, jobs: Sequence[Question], leads: Sequence[str | None] | None = None
+) -> list[dict[str, float] | InputError]:
     """Log-probabilities of each run's options, as :meth:`Engine.score` gives them, a job each.
+
+    Args:
+        leads: words put behind each run's imagination in place of its own; None for its own.
 
     Returns:
         In the order of ``jobs``; where the options of a run cannot be scored, the reason.
@@ -81,8 +86,9 @@ def scores(engine: Engine, jobs: Sequence[Question]) -> list[dict[str, float] | 
         out: list[dict[str, float] | InputError] = []
         asked: list[tuple[int, Asked]] = []
         for place, (trace, options) in enumerate(jobs):
+            lead = leads[place] if leads is not None else None
             try:
-                one = prepare_scores(engine, engine.hold(trace), list(options))
+                one = prepare_scores(engine, engine.hold(trace), list(options), lead)
             except InputError as error:
                 out.append(error)
                 continue
