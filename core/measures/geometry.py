@@ -196,6 +196,18 @@ def variance_shares(latents: Tensor, tasks: Sequence[Hashable]) -> VarianceShare
     return VarianceShares(step, task, item, max(0.0, 1 - step - task - item), items, steps)
 
 
+def longer_than(vector: Tensor, clean: Tensor) -> float:
+    """Share (0–100) of clean vectors (N, D) that are shorter than ``vector`` (D,).
+
+    Vectors with NaN are left out; NaN where none are left.
+    """
+    lengths = clean.float().norm(dim=-1)
+    lengths = lengths[~lengths.isnan()]
+    if not len(lengths):
+        return float("nan")
+    return 100.0 * float((lengths < vector.float().norm()).double().mean())
+
+
 def _centred(points: Tensor) -> Tensor:
     table = points.double()
     return table - table.mean(0) if len(table) else table

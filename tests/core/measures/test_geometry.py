@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.measures.geometry import (
     entropy_rank,
     linear_cka,
+    longer_than,
     norm_profile,
     participation_ratio,
     spectrum,
@@ -212,3 +213,10 @@ def test_variance_shares_count_the_steps_everybody_has():
     assert math.isnan(variance_shares(torch.ones(3, 2, 4) / 3, ["a", "b", "b"]).step)
     with pytest.raises(InputError, match="4 items and 1 task"):
         variance_shares(table, ["a"])
+
+
+def test_a_length_among_clean_lengths():
+    clean = torch.tensor([[1.0, 0], [0, 2], [3, 0], [NAN, 0]])
+    assert longer_than(torch.tensor([0.0, 2.5]), clean) == pytest.approx(200 / 3)
+    assert longer_than(torch.zeros(2), clean) == 0
+    assert math.isnan(longer_than(torch.ones(2), clean[3:]))
