@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -41,9 +42,9 @@ class Live:
     vectors: dict[int, Tensor]
     standing: Standing = field(default_factory=Standing)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
-        """Bytes, the shared prompt not counted."""
+        """Bytes, the shared prompt not counted. Counted once: nothing here grows once held."""
         return self.cache.own_bytes + sum(h.nbytes for h in self.hidden)
 
 
@@ -151,7 +152,9 @@ class Store:
         for held in self._held.values():
             if held.live is not None:
                 own += held.live.nbytes
-                prompts[id(held.live.cache.prompt)] = held.live.cache.prompt_bytes
+                cache = held.live.cache
+                if id(cache.prompt) not in prompts:
+                    prompts[id(cache.prompt)] = cache.prompt_bytes
         return own + sum(prompts.values())
 
     def _trim(self, newest: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.engine.row import Row
@@ -20,13 +20,17 @@ class Reader:
     family: Family
     silent: frozenset[int]
     """Ids that say nothing: special tokens and the family's own."""
+    _pieces: dict[int, str] = field(default_factory=dict, repr=False)
+    """Tokens read so far; a batch of branches says the same few again and again."""
 
     def piece(self, token: int) -> str:
         """One token as text."""
         if self.tokenizer is None:
             return f"<{token}>"
-        text: str = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
-        return text
+        if token not in self._pieces:
+            text: str = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+            self._pieces[token] = text
+        return self._pieces[token]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Several tokens as text."""
