@@ -34,7 +34,11 @@ def open_picture(visit: Visit, path: str, folder: str) -> None:
     place = Path(path).resolve()
     if not place.is_relative_to(Path(folder).resolve()):
         raise GuiError("That file was not uploaded here; choose the picture again.")
-    image = read_picture(place.read_bytes())
+    visit.bounds.check_upload(place.stat().st_size)
+    try:
+        image = read_picture(place.read_bytes(), visit.bounds.pixels * 1_000_000)
+    finally:
+        place.unlink(missing_ok=True)  # what is shown is kept with the visit, under its key
     visit.image, visit.uri, visit.example = image, data_uri(image), None
     visit.pending = None
 
@@ -96,9 +100,22 @@ def format_options(options: tuple[str, ...]) -> str:
 def apply(
     visit: Visit, workshop: Workshop, parent: Trace, edits: list[Edit], title: str = ""
 ) -> None:
-    """Branch from ``parent`` and show the branch beside the baseline."""
-    visit.cancel, visit.pending = threading.Event(), None
+    """Branch from ``parent`` and show the branch beside the baseline.
+
+    A run the engine has forgotten meanwhile is made known to it again first.
+    """
+    from gui.keeping import pictures
+
+    visit.bounds.check_edits(edits)
+    visit.bounds.check_edit_counts(edits)
+    visit.pending = None
+    if not visit.going:
+        visit.cancel = threading.Event()
+    held = pictures(visit)
+    held.take(visit.image)
+    image = held.by_hash.get(parent.prompt.image_hash)
     with workshop.lock:
+        workshop.recall(parent, image, [b.trace for b in visit.branches.values()])
         child = workshop.engine.branch(parent, edits, cancel=visit.cancel)
         score(visit, workshop, child)
     visit.grow(child, title or branch_title(tuple(edits), workshop.titles), parent.id)

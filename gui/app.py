@@ -9,7 +9,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import gradio as gr
 
 from gui.arrival import KEEP, READ, Arrival
 from gui.autosave import Autosave
+from gui.bounds import Bounds
 from gui.compare import Compare
 from gui.desks import Desks
 from gui.endpoints import Endpoints
@@ -30,7 +31,6 @@ from gui.theme import HEAD, START, theme
 from gui.visits import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
-LARGEST_FILE = "50mb"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Options:
             nothing on the disk.
         own_models: visitors may load other checkpoints than the listed ones, by hub id or from
             a folder of this machine.
+        bounds: how much a visitor may ask for.
     """
 
     model: str = "assets/models/faithful"
@@ -61,6 +62,7 @@ class Options:
     browser: bool = False
     state: Path | None = None
     own_models: bool = True
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 def build(
@@ -87,8 +89,10 @@ def build(
         kinds,
         shipped,
         state / "models.json" if state is not None else None,
+        options.bounds.waiting,
     )
-    visits = Visits()
+    visits = Visits(bounds=options.bounds)
+    visits.model = shelf.of
     autosave = Autosave(state / "sessions" if state is not None else None)
     sessions = Sessions(shelf, autosave)
     with gr.Blocks(title="Zscope", analytics_enabled=False, fill_width=True) as page:
@@ -127,13 +131,12 @@ def build(
         compare.wire(desks, compare_tab)
         guide.wire(desks, tabs, guide_tab, opened)
         picker.wire(desks, bar.models)
-        Endpoints(shelf).offer()
+        Endpoints(shelf, options.bounds).offer()
 
         def leave(request: gr.Request) -> None:
-            key = visits.close(request.session_hash)
-            if key is not None:
-                autosave.leave(key)
+            visits.close(request.session_hash)
 
+        visits.when_gone = autosave.leave
         page.unload(leave)
     page.shelf, page.visits, page.autosave, page.workshop = shelf, visits, autosave, shelf.first
     return page
@@ -176,7 +179,7 @@ def launch(page: gr.Blocks, options: Options) -> str:
         css_paths=[ROOT / "assets" / "style.css", ROOT / "assets" / "beside.css"],
         js=START,
         head=HEAD,
-        max_file_size=LARGEST_FILE,
+        max_file_size=f"{options.bounds.upload}mb",
     )
     return shared or url
 

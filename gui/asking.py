@@ -99,9 +99,13 @@ def ask(
         stepwise: stop before the next latent is fed; asked again, feed it and go on.
         settings: of ``engine.stream``.
     """
+    visit.bounds.check_question(question, settings.get("system"))
+    visit.bounds.check_options(visit.options)
+    visit.bounds.check_run(settings.get("budget"), settings.get("max_new_tokens"))
     waiting = visit.pending
     if waiting is None or question != visit.asked:
-        visit.cancel = threading.Event()
+        if not visit.going:
+            visit.cancel = threading.Event()
         visit.asked = question
         stream = workshop.engine.stream(visit.image, question, cancel=visit.cancel, **settings)
         waiting = Pending(stream)

@@ -20,6 +20,7 @@ from gui.panel import QUICK
 from gui.screen import say_html
 from gui.shelf import Model, Shelf
 from gui.still import still_answers, still_strip
+from gui.studio import QUEUE
 from gui.visits import Visit
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Compare:
         shown = [self.columns, self.say, self.run, self.stop]
         gr.on(
             [self.run.click, self.question.submit, self.options.submit],
-            self.on_run, asked, shown, concurrency_id="model", concurrency_limit=1, **QUIET,
+            self.on_run, asked, shown, **QUEUE, **QUIET,
         )  # fmt: skip
         self.stop.click(self.on_stop, key, None, queue=False, **QUIET)
         self.examples.choose(self.on_example, key, subject, queue=False, **QUIET)
@@ -89,7 +90,7 @@ class Compare:
         if "compare" not in visit.beside:
             visit.beside["compare"] = Visit(
                 image=visit.image, uri=visit.uri, asked=visit.asked, options=visit.options,
-                example=visit.example,
+                example=visit.example, bounds=visit.bounds,
             )  # fmt: skip
         found: Visit = visit.beside["compare"]
         return found
@@ -183,11 +184,17 @@ class Compare:
             yield {self.columns: columns_html(self.desks.shelf, cells)}
             try:
                 room = self._room(name)
-                cells[name] = self._answer(subject, room, edit)
+                with room.line.join(key, subject.cancel) as ticket:
+                    for sentence in ticket.waiting():
+                        yield {self.say: say_html(sentence, False)}
+                    yield {self.say: say_html("", False)}
+                    cells[name] = self._answer(subject, room, edit, name)
             except Exception as error:
                 cells[name] = (
                     f"<p class='say trouble' role='alert'>{escape(sentence_of(error))}</p>"
                 )
+            finally:
+                self._settle(key)
             yield {self.columns: columns_html(self.desks.shelf, cells)}
         said = "Stopped." if subject.cancel.is_set() else ""
         yield {
@@ -196,17 +203,23 @@ class Compare:
             **idle,
         }
 
+    def _settle(self, key: str) -> None:
+        """Runs of an earlier column or comparison need not be held."""
+        visit = self.desks.visits.get(key)
+        if visit is not None:
+            self.desks.visits.settle(visit)
+
     def _room(self, name: str) -> Workshop:
         shelf = self.desks.shelf
         if name not in [n for _, n in choices(shelf)]:
             raise acts.GuiError("Choose models from the list.")
         return shelf.get(name)
 
-    def _answer(self, subject: Visit, room: Workshop, edit: str) -> str:
+    def _answer(self, subject: Visit, room: Workshop, edit: str, model: str) -> str:
         """One model's column."""
         own = Visit(
             image=subject.image, uri=subject.uri, asked=subject.asked, options=subject.options,
-            example=subject.example,
+            example=subject.example, model=model, bounds=subject.bounds,
         )  # fmt: skip
         index, items = subject.example, room.items
         subject.beside["running"] = own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Desk:
             self.page.tree: view.tree,
             self.page.inspector: view.inspector,
             self.page.say: view.say,
+            self.page.look: view.look,
             self.page.map: view.map,
             self.page.similarity: view.similarity,
         }
@@ -72,14 +74,32 @@ class Desk:
             visit.going = True
             yield self.busy(True)
         try:
-            for view in work(visit) or ():
-                yield self.paint(view)
+            if slow:
+                yield from self._in_turn(key, visit, work)
+            else:
+                for view in work(visit) or ():
+                    yield self.paint(view)
         except Exception as error:  # the page never shows a traceback
             visit.say, visit.trouble = sentence_of(error), True
         finally:
             visit.going = False if slow else visit.going
+            self.visits.settle(visit)
         out = self.paint(screen(visit, self.workshop), visit)
         yield {**out, **(self.busy(False, visit.pending is not None) if slow else {})}
+
+    def _in_turn(
+        self, key: str | None, visit: Visit, work: Callable[[Visit], Iterator[Screen] | None]
+    ) -> Iterator[dict[Any, Any]]:
+        """Do ``work`` when it is this visit's turn at the model, saying how the line stands."""
+        if visit.pending is None:  # a run that waits goes on under the event it was begun with
+            visit.cancel = threading.Event()
+        if visit.left:
+            visit.cancel.set()
+        with self.workshop.line.join(key, visit.cancel) as ticket:
+            for sentence in ticket.waiting():
+                yield {self.page.say: say_html(sentence, False)}
+            for view in work(visit) or ():
+                yield self.paint(view)
 
     def now(self, key: str | None, work: Callable[[Visit], None]) -> dict[Any, Any]:
         """:meth:`_guard` for what is done at once."""

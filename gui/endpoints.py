@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui.acts import GuiError
+from gui.bounds import Bounds
 from gui.comparison import badge
 from gui.desk import sentence_of
 from gui.shelf import DEMOS
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from gui.shelf import Shelf
     from gui.workshop import Workshop
 
-LONGEST = 40_000_000  # characters of an encoded picture
-EDITS = 64
 FIELDS = (
     "kind", "steps", "span", "mode", "seed", "dose", "angle", "fraction", "renorm", "order",
     "count", "token", "patch", "text", "layers", "part", "values", "donor",
@@ -38,17 +37,18 @@ class Endpoints:
 
     Args:
         shelf: the models; only loaded and shipped ones answer.
+        bounds: how much a call may ask for.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, shelf: Shelf, bounds: Bounds | None = None) -> None:
+        self.shelf, self.bounds = shelf, bounds or Bounds()
 
     def offer(self) -> None:
         """Add them to the ``gr.Blocks`` that is being built."""
         for name in ("models", "examples"):
             gr.api(getattr(self, name), api_name=name, queue=False)
         for name in ("run", "branch", "score"):
-            gr.api(getattr(self, name), api_name=name, concurrency_id="model", concurrency_limit=1)
+            gr.api(getattr(self, name), api_name=name, concurrency_limit=None)
 
     def models(self) -> list[dict]:
         """List the models that can be asked.
@@ -109,11 +109,9 @@ class Endpoints:
         Returns:
             Answer, text, tokens, and each latent span with the norms of its vectors.
         """
-        with _told():
-            room = self._room(model)
-            return plain(
-                self._ask(room, image, question, example, force, seed, max_new_tokens), latents
-            )
+        with self._turn(model) as (room, made):
+            trace = self._ask(room, made, image, question, example, force, seed, max_new_tokens)
+            return plain(trace, latents)
 
     def branch(
         self,
@@ -146,10 +144,9 @@ class Endpoints:
             The run before ("baseline") and after ("edited"), a verdict, and for each edit a
             receipt of the dose that was delivered.
         """
-        with _told():
-            room = self._room(model)
-            base = self._ask(room, image, question, example, force, seed, max_new_tokens)
-            child = self._edit(room, base, edits)
+        with self._turn(model) as (room, made):
+            base = self._ask(room, made, image, question, example, force, seed, max_new_tokens)
+            child = self._edit(room, made, base, edits)
             return {
                 "baseline": plain(base, latents),
                 "edited": plain(child, latents),
@@ -181,12 +178,25 @@ class Endpoints:
         Returns:
             Option to log-probability in nats.
         """
-        with _told():
-            room = self._room(model)
-            trace = self._ask(room, image, question, example, force, 0, 256)
-            trace = self._edit(room, trace, edits) if edits else trace
+        with self._turn(model) as (room, made):
+            self.bounds.check_options(options)
+            trace = self._ask(room, made, image, question, example, force, 0, 256)
+            trace = self._edit(room, made, trace, edits) if edits else trace
             with room.lock:
                 return dict(room.engine.score(trace, [str(o) for o in options]))
+
+    @contextmanager
+    def _turn(self, model: str) -> Iterator[tuple[Workshop, set[str]]]:
+        """A turn at a model; the runs filed in the set are forgotten when the call ends."""
+        made: set[str] = set()
+        with _told():
+            room = self._room(model)
+            with room.line.join() as ticket:
+                ticket.take()
+                try:
+                    yield room, made
+                finally:
+                    room.let_go(made)
 
     def _room(self, name: str) -> Workshop:
         name = name or self.shelf.name
@@ -195,30 +205,38 @@ class Endpoints:
         return self.shelf.get(name)
 
     def _ask(
-        self, room: Workshop, image: str, question: str, example: int, force: bool, seed: int,
-        longest: int,
+        self, room: Workshop, made: set[str], image: str, question: str, example: int,
+        force: bool, seed: int, longest: int,
     ) -> Trace:  # fmt: skip
-        picture: Any = _decoded(image) if image else None
+        self.bounds.check_question(question)
+        self.bounds.check_run(max_new_tokens=longest)
+        picture: Any = _decoded(image, self.bounds) if image else None
         if example:
             item = self._item(example)
             picture = item.image if picture is None else picture
             question = question or str(item.question)
         with room.lock:
-            return room.engine.run(
+            trace: Trace = room.engine.run(
                 picture, question, force_latents=force, seed=seed, max_new_tokens=longest
             )
+        made.add(trace.id)
+        return trace
 
     def _item(self, number: int) -> Any:
         if not 1 <= number <= len(self.shelf.gallery):
             raise GuiError(f"There are {len(self.shelf.gallery)} examples; give 1 to that.")
         return self.shelf.gallery[number - 1]
 
-    def _edit(self, room: Workshop, base: Trace, edits: list[dict] | None) -> Trace:
-        if not isinstance(edits, list) or not edits or len(edits) > EDITS:
-            raise GuiError(f"Give a list of 1 to {EDITS} edits.")
-        made = [self._one(room, entry) for entry in edits]
+    def _edit(self, room: Workshop, made: set[str], base: Trace, edits: list[dict] | None) -> Trace:
+        if not isinstance(edits, list) or not edits:
+            raise GuiError(f"Give a list of 1 to {self.bounds.edits} edits.")
+        self.bounds.check_edits(edits)
+        wanted = [self._one(room, entry) for entry in edits]
+        self.bounds.check_edit_counts(wanted)
         with room.lock:
-            return room.engine.branch(base, made)
+            child: Trace = room.engine.branch(base, wanted)
+        made.add(child.id)
+        return child
 
     def _one(self, room: Workshop, entry: dict) -> Edit:
         from core.records import Edit
@@ -250,15 +268,15 @@ def _told() -> Iterator[None]:
         raise gr.Error(sentence_of(error), print_exception=False) from error
 
 
-def _decoded(image: str) -> Any:
+def _decoded(image: str, bounds: Bounds) -> Any:
     """The picture in a base64 text; no address is ever fetched."""
     from core.engine.pictures import read_picture
 
-    if len(image) > LONGEST:
-        raise GuiError("The picture is too large; at most 30 MB are taken.")
     body = image.partition(",")[2] if image.startswith("data:") else image
+    bounds.check_upload(len(body) * 3 // 4)
     try:
-        return read_picture(base64.b64decode(body, validate=True))
+        data = base64.b64decode(body, validate=True)
+        return read_picture(data, bounds.pixels * 1_000_000)
     except binascii.Error as error:
         raise GuiError("The picture must be base64 or a data: address.") from error
 

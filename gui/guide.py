@@ -15,6 +15,7 @@ from gui.desk import GONE, sentence_of
 from gui.findings import FINDINGS, LAST, Show, place_of
 from gui.screen import screen
 from gui.still import question_html, still_answers, still_picture, still_strip
+from gui.studio import QUEUE
 from gui.visits import Visit
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Guide:
         """
         self.desks, self.tabs = desks, tabs
         key, shown = desks.page.key, [self.words, self.stage, self.take]
-        queued = {"concurrency_id": "model", "concurrency_limit": 1, **QUIET}
+        queued = {**QUEUE, **QUIET}
         self.words.go(self.on_wish, key, self.words, queue=False, **QUIET).then(
             self.on_go, key, shown, **queued
         )
@@ -124,15 +125,22 @@ class Guide:
         progress.busy = True
         yield {self.words: words_html(progress), self.take: gr.update(interactive=False)}
         try:
-            for sentence in step.act(progress.show):
-                progress.result = sentence
-                yield self._paint(progress)
-                if progress.wanted != position:
-                    return
+            with self.desks.shelf.line.join(key, progress.show.visit.cancel) as ticket:
+                for sentence in ticket.waiting():
+                    progress.result = sentence
+                    yield self._paint(progress)
+                for sentence in step.act(progress.show):
+                    progress.result = sentence
+                    yield self._paint(progress)
+                    if progress.wanted != position:
+                        return
         except Exception as error:
             progress.result, progress.trouble = sentence_of(error), True
         finally:
             progress.busy = False
+            visit = self.desks.visits.get(key)
+            if visit is not None:
+                self.desks.visits.settle(visit)
         yield {**self._paint(progress), self.take: gr.update(interactive=self._taken(progress))}
 
     def _taken(self, progress: Progress) -> bool:

@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gui.bounds import Bounds
+from gui.line import Line
 from gui.workshop import Workshop
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +67,7 @@ class Shelf:
         gallery, kinds: make the examples and the edit kinds; None takes Zscope's own.
         shipped: folder of the shipped models.
         recent: file that remembers models used of late; None remembers none.
+        waiting: people who may wait in line; there is one line, as there is one device.
     """
 
     def __init__(
@@ -75,7 +78,9 @@ class Shelf:
         kinds: Callable[[], Sequence[Any]] | None = None,
         shipped: Path = SHIPPED,
         recent: Path | None = None,
+        waiting: int = Bounds.waiting,
     ) -> None:
+        self.line = Line(waiting)
         self._load, self._kinds, self._make_gallery = load, kinds, gallery
         self._recent = recent
         self._lock = threading.Lock()
@@ -104,7 +109,7 @@ class Shelf:
         return tuple(gallery())
 
     def _make(self, model: Model) -> Workshop:
-        return Workshop(lambda: self._load(model), lambda: self.gallery, self._kinds)
+        return Workshop(lambda: self._load(model), lambda: self.gallery, self._kinds, self.line)
 
     def of(self, name: str | None) -> Workshop:
         """The workshop of a visit's model, by its name."""

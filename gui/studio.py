@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui import panel
-from gui.components import examples, picture, strip, tree
+from gui.components import examples, look, picture, strip, tree
 from gui.components.answers import answers_html
 from gui.components.modes import mode_html
 from gui.components.picture import picture_html
@@ -18,7 +18,7 @@ from gui.screen import say_html
 if TYPE_CHECKING:
     from gui.handlers import Handlers
 
-QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}
+QUEUE: dict[str, Any] = {"concurrency_limit": None}  # the model has a line of its own
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 # Gradio drops an event while the same one is under way unless told otherwise, and its
 # "always_last" sends the first one's data again.
@@ -44,13 +44,16 @@ class Studio:
                 self._lay_y()
         self.parts = [
             self.picture, self.strip, self.answers, self.tree, self.inspector, self.say,
-            self.map, self.similarity,
-            self.panel.steps,
+            self.look, self.map, self.similarity,
+            self.panel.steps, self.panel.text,
         ]  # fmt: skip
 
     def _lay_x(self) -> None:
         gr.HTML("<h2><b>X</b> what it is shown</h2>")
         self.picture = gr.HTML(picture_html(""), js_on_load=picture.SCRIPT, elem_id="picture")
+        self.look = gr.HTML(
+            None, html_template='<div class="look"></div>', js_on_load=look.SCRIPT, elem_id="look"
+        )
         self.question = gr.Textbox(
             label="Question", lines=2, max_lines=6, elem_id="question", max_length=4000
         )
@@ -86,8 +89,9 @@ class Studio:
     def _lay_y(self) -> None:
         gr.HTML("<h2><b>Y</b> what it answers</h2>")
         self.answers = gr.HTML(answers_html(None, None, {}), js_on_load=None, elem_id="answers")
-        self.map = plot("Map", "map", methods={"pca": "PCA", "umap": "UMAP"})
-        self.similarity = plot("Similarity", "similarity", "cosines, step × step, −1 to 1")
+        self.map = plot("Map", "map", methods={"pca": "PCA", "umap": "UMAP"}, linked=True)
+        note = "cosines, step × step, −1 to 1"
+        self.similarity = plot("Similarity", "similarity", note, linked=True)
 
     def wire(self, does: Handlers) -> None:
         """Tie every control to what it does."""
@@ -114,13 +118,13 @@ class Studio:
         for name, button in p.quick.items():
             button.click(does.quick(name), [self.key, p.mode, p.seed], busy, **QUEUE, **QUIET)
         shown = [*self.parts, p.donor]
-        self.strip.pick(does.on_pick, self.key, self.parts, queue=False, **EACH)
+        picked = [self.inspector, self.look, p.steps, self.say]
+        self.strip.pick(does.on_pick, self.key, picked, queue=False, **EACH)
+        self.look.look(does.on_look, self.key, [self.look, self.say], queue=False, **QUIET)
         self.map.method(
             does.on_method, self.key, [self.map, self.say], concurrency_id="map",
             concurrency_limit=1, **QUIET,
         )  # fmt: skip
-        for figure in (self.map, self.similarity):
-            figure.point(does.on_mark, self.key, self.parts, queue=False, **EACH)
         self.strip.undo(does.on_undo, self.key, shown, queue=False, **EACH)
         self.strip.redo(does.on_redo, self.key, shown, queue=False, **EACH)
         self.tree.act(does.on_tree, self.key, shown, queue=False, **EACH)

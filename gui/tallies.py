@@ -54,6 +54,7 @@ def tally(name: str, workshop: Workshop, panel: Panel) -> Iterator[Tally]:
         edit, _ = one_click(name, visit, workshop, panel)
         with workshop.lock:
             child = workshop.engine.branch(base, [edit])
+            workshop.let_go({child.id})
         implied = _implied(workshop.items, index, visit, workshop) if name == "swap" else None
         could = implied is not None and not same_answer(implied, base.answer)
         now = Tally(

@@ -1,20 +1,26 @@
-"""What one visitor has on the screen, kept on the server under a key nobody can guess."""
+"""What one visitor has on the screen, kept on the server under a key nobody can guess.
+
+What a visitor leaves is let go of everywhere: a run that is on no visitor's list any more, nor
+the ancestor of one that is, is forgotten by the engine that holds its cache.
+"""
 
 from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from gui.bounds import Bounds
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from core.records import Trace
-
-VISITS = 128  # visitors kept at once; the one longest idle is forgotten first
-BRANCHES = 256  # runs and branches kept for one visitor
+    from gui.workshop import Workshop
 
 
 @dataclass
@@ -48,6 +54,10 @@ class Visit:
         going: something is being asked of the model for this visit.
         model: name of the model its runs belong to; "" for the one the page opened with.
         beside: what other parts of the page keep for this visit, by their names.
+        bounds: how much it may ask for.
+        held: id of a run → the model that holds it for this visit.
+        seen: monotonic time of the last sign of life.
+        left: the tab was closed or forgotten; what still comes of it is let go of.
     """
 
     image: Image.Image | None = None
@@ -72,6 +82,10 @@ class Visit:
     going: bool = False
     model: str = ""
     beside: dict[str, Any] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=Bounds)
+    held: dict[str, Workshop] = field(default_factory=dict)
+    seen: float = field(default_factory=time.monotonic)
+    left: bool = False
 
     def trace(self, id: str | None) -> Trace | None:
         """The run called ``id``, None when it is not kept."""
@@ -102,7 +116,7 @@ class Visit:
         """A branch of ``parent``, shown at once."""
         depth = self.branches[parent].depth + 1 if parent in self.branches else 1
         self.branches[trace.id] = Branch(trace, title, depth)
-        while len(self.branches) > BRANCHES:
+        while len(self.branches) > self.bounds.branches:
             self.forget(next(i for i in self.branches if i not in (self.base, trace.id)))
         self.look(self.base, trace.id)
 
@@ -141,41 +155,61 @@ class Visit:
         self.shown = self.shown if self.shown in self.branches else self.base
 
 
-class Visits:
-    """All visitors' tabs, bounded; the longest idle goes first."""
+def within(visit: Visit) -> Iterator[Visit]:
+    """A visit and those that other parts of the page keep beside it."""
+    yield visit
+    for thing in list(visit.beside.values()):
+        inner = thing if isinstance(thing, Visit) else getattr(thing, "visit", None)
+        inner = inner or getattr(getattr(thing, "show", None), "visit", None)
+        if isinstance(inner, Visit) and inner is not visit:
+            yield from within(inner)
 
-    def __init__(self, most: int = VISITS) -> None:
-        self._most = most
+
+class Visits:
+    """All visitors' tabs, bounded; the longest idle goes first.
+
+    Args:
+        most: visitors kept at once; None takes the bounds' number.
+        bounds: what each visitor may ask for.
+    """
+
+    def __init__(self, most: int | None = None, bounds: Bounds | None = None) -> None:
+        self.bounds = bounds or Bounds()
+        self._most = self.bounds.visitors if most is None else most
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._sessions: dict[str, str] = {}
         self._lock = threading.Lock()
+        self.when_gone: Callable[[str], None] = lambda key: None  # told of each forgotten key
+        self.model: Callable[[str], Workshop] | None = None  # the workshop of a model's name
 
     def __len__(self) -> int:
         return len(self._visits)
 
     def open(self, session: str | None = None) -> tuple[str, Visit]:
         """A new visit and its key; ``session`` is the browser tab's, to free it by."""
-        key, visit = secrets.token_urlsafe(24), Visit()
+        self.expire()
+        key, visit = secrets.token_urlsafe(24), Visit(bounds=self.bounds)
+        gone = []
         with self._lock:
             self._visits[key] = visit
             if session:
                 self._sessions[session] = key
             while len(self._visits) > self._most:
-                old, idle = self._visits.popitem(last=False)
-                idle.cancel.set()
-                self._sessions = {s: k for s, k in self._sessions.items() if k != old}
+                gone.append(self._visits.popitem(last=False))
+        self._forget(gone)
         return key, visit
 
     def models(self) -> set[str]:
         """Names of the models that visitors' runs belong to."""
         with self._lock:
-            return {visit.model for visit in self._visits.values()}
+            return {inner.model for visit in self._visits.values() for inner in within(visit)}
 
     def get(self, key: str | None) -> Visit | None:
         """The visit of ``key``; None when it was forgotten."""
         with self._lock:
             visit = self._visits.get(key or "")
             if visit is not None:
+                visit.seen = time.monotonic()
                 self._visits.move_to_end(key or "")
             return visit
 
@@ -184,6 +218,51 @@ class Visits:
         with self._lock:
             key = self._sessions.pop(session or "", None)
             visit = self._visits.pop(key or "", None)
-        if visit is not None:
-            visit.cancel.set()
+        if key is not None and visit is not None:
+            self._forget([(key, visit)])
         return key
+
+    def expire(self) -> int:
+        """Forget visitors who did nothing for longer than the bounds allow; how many."""
+        if not self.bounds.idle:
+            return 0
+        oldest = time.monotonic() - 60 * self.bounds.idle
+        with self._lock:
+            still = [k for k, v in self._visits.items() if v.seen < oldest and not v.going]
+            gone = [(key, self._visits.pop(key)) for key in still]
+        self._forget(gone)
+        return len(gone)
+
+    def settle(self, visit: Visit) -> None:
+        """Bring what engines hold into line with what the visit still lists, after a change."""
+        if self.model is None:
+            return
+        listed = _listed(visit, self.model)
+        with self._lock:
+            now = {} if visit.left else listed
+            lost = {id: at for id, at in {**visit.held, **listed}.items() if id not in now}
+            visit.held = now
+            kept = set(now).union(*(v.held for v in self._visits.values())) if lost else set()
+        for shop in set(lost.values()):
+            needed = shop.let_go({id for id, at in lost.items() if at is shop}, kept)
+            visit.held |= dict.fromkeys(needed, shop)
+
+    def _forget(self, gone: list[tuple[str, Visit]]) -> None:
+        keys = {key for key, _ in gone}
+        with self._lock:
+            self._sessions = {s: k for s, k in self._sessions.items() if k not in keys}
+        for key, visit in gone:
+            visit.left = True
+            for inner in within(visit):
+                inner.cancel.set()
+                inner.pending = None
+            self.when_gone(key)
+            self.settle(visit)
+
+
+def _listed(visit: Visit, model: Callable[[str], Workshop]) -> dict[str, Workshop]:
+    found: dict[str, Workshop] = {}
+    for inner in within(visit):
+        shop = model(inner.model)
+        found |= dict.fromkeys(inner.branches, shop)
+    return found

@@ -6,10 +6,13 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gui.line import Line
+
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from core.records import Trace
@@ -25,6 +28,7 @@ class Workshop:
         load: makes the engine; called once, in the warm-up thread.
         gallery: makes the example items; None takes ``core.scenes.gallery``.
         kinds: makes the edit kinds; None takes ``core.edits.kinds``.
+        line: where people wait for this model; None makes one of its own.
     """
 
     def __init__(
@@ -32,12 +36,14 @@ class Workshop:
         load: Callable[[], Any],
         gallery: Callable[[], Sequence[Any]] | None = None,
         kinds: Callable[[], Sequence[Any]] | None = None,
+        line: Line | None = None,
     ) -> None:
         self._load, self._gallery, self._kinds = load, gallery, kinds
         self._started = threading.Lock()
         self._thread: threading.Thread | None = None
         self._runs: OrderedDict[int, Trace] = OrderedDict()
         self.lock = threading.Lock()
+        self.line = line or Line()
         self.done = threading.Event()
         self.engine: Any = None
         self.items: Sequence[Any] = ()
@@ -114,6 +120,39 @@ class Workshop:
                     self._runs.popitem(last=False)
             self._runs.move_to_end(index)
             return self._runs[index]
+
+    def recall(
+        self, trace: Trace, image: Image.Image | None, ancestors: Sequence[Trace] = ()
+    ) -> None:
+        """Make a run the engine has forgotten known to it again; the caller holds the lock.
+
+        Args:
+            trace: a run of this model.
+            image: the picture it was asked about.
+            ancestors: the runs it came from.
+        """
+        store = getattr(self.engine, "store", None)
+        if store is not None and store.by_id(trace.id) is None:
+            self.engine.adopt(trace, image, ancestors)
+
+    def let_go(self, ids: Collection[str], kept: Collection[str] = ()) -> set[str]:
+        """Let the engine forget runs; those of ``ids`` that are still needed come back.
+
+        Args:
+            ids: runs nobody lists any more.
+            kept: runs somebody lists, whose ancestors are needed to make them again.
+        """
+        store = getattr(self.engine, "store", None)
+        if store is None:
+            return set()
+        needed = {run.id for run in list(self._runs.values())} | set(kept)
+        for id in list(needed):
+            held = store.by_id(id)
+            while held is not None and held.trace.parent and held.trace.parent not in needed:
+                needed.add(held.trace.parent)
+                held = store.by_id(held.trace.parent)
+        store.forget(*(set(ids) - needed))
+        return set(ids) & needed
 
     def example_of(self, id: str | None) -> int | None:
         """Index of the example whose run has this id; None when it is no example's."""

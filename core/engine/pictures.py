@@ -22,8 +22,16 @@ MOST_PIXELS = 100_000_000
 Picture = Image.Image | np.ndarray | str | Path | bytes
 
 
-def read_picture(picture: Picture) -> Image.Image:
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+"""What a file may be; Pillow knows more, and some of them start other programs (PostScript)."""
+
+
+def read_picture(picture: Picture, most_pixels: int = MOST_PIXELS) -> Image.Image:
     """An RGB image from a PIL image, an (H, W, 3) uint8 array, a path or the file's bytes.
+
+    Args:
+        picture: what was handed in; of a file the header is read before anything is decoded.
+        most_pixels: larger ones are refused.
 
     Raises:
         ImageError: not a picture, truncated, empty, too large or too long and thin.
@@ -38,8 +46,8 @@ def read_picture(picture: Picture) -> Image.Image:
     if not isinstance(picture, (Image.Image, str, Path, bytes)):
         raise ImageError("A picture is a PIL image, an array, a path or the bytes of a file.")
     if not isinstance(picture, Image.Image):
-        picture = _open(picture)
-    _check_size(picture)
+        picture = _open(picture, most_pixels)
+    _check_size(picture, most_pixels)
     try:
         upright = ImageOps.exif_transpose(picture)
         if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
@@ -50,14 +58,14 @@ def read_picture(picture: Picture) -> Image.Image:
         raise ImageError("The picture is damaged or cut short; save it again.") from error
 
 
-def _open(picture: str | Path | bytes) -> Image.Image:
+def _open(picture: str | Path | bytes, most_pixels: int) -> Image.Image:
     source: Any = io.BytesIO(picture) if isinstance(picture, bytes) else Path(picture)
     name = "The file" if isinstance(picture, bytes) else Path(picture).name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source) as opened:
-                _check_size(opened)
+            with Image.open(source, formats=FORMATS) as opened:
+                _check_size(opened, most_pixels)
                 opened.load()
                 return opened.copy()
     except FileNotFoundError as error:
@@ -70,14 +78,14 @@ def _open(picture: str | Path | bytes) -> Image.Image:
         raise ImageError(f"{name} is damaged or cut short; save it again.") from error
 
 
-def _check_size(picture: Image.Image) -> None:
+def _check_size(picture: Image.Image, most_pixels: int) -> None:
     wide, high = picture.size
     if wide < 1 or high < 1:
         raise ImageError("The picture is empty.")
-    if wide * high > MOST_PIXELS:
+    if wide * high > most_pixels:
         raise ImageError(
             f"The picture has {wide * high / 1e6:.0f} million pixels; at most "
-            f"{MOST_PIXELS // 1_000_000} million are taken."
+            f"{most_pixels / 1e6:g} million are taken, so scale it down."
         )
     if max(wide, high) > 200 * min(wide, high):
         raise ImageError("The picture is more than 200 times longer than wide; crop it.")

@@ -1,0 +1,159 @@
+"""The line for a model: one at a time, in the order of coming, each told how long it takes.
+
+A turn is one wish of one visitor: a run, a branch, a comparison. The line holds no thread that
+waits in the background and no clock but the monotonic one, so that a clock that is set back
+leaves nobody waiting.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+
+from gui.bounds import OutOfBounds
+
+EACH = 3  # places in the line for one visitor
+TELL = 0.5  # seconds between two looks at the position
+RECENT = 16  # turns the estimate is taken from
+
+
+class Line:
+    """Those who wait for one model, and the one whose turn it is.
+
+    Args:
+        most: people who may wait, beside the one whose turn it is.
+    """
+
+    def __init__(self, most: int = 32) -> None:
+        self.most = most
+        self._tickets: deque[Ticket] = deque()
+        self._changed = threading.Condition()
+        self._took: deque[float] = deque(maxlen=RECENT)
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def join(self, who: str | None = None, cancel: threading.Event | None = None) -> Ticket:
+        """A place at the end of the line.
+
+        Args:
+            who: the visitor, who may hold a few places; None is not counted.
+            cancel: gives the place up when set, within a moment.
+
+        Raises:
+            OutOfBounds: the line is full, or this visitor stands in it often enough.
+        """
+        with self._changed:
+            if len(self._tickets) > self.most:
+                raise OutOfBounds(
+                    f"{len(self._tickets)} people are in line for this model and no more fit; "
+                    f"try again in about {_time(self._estimate(len(self._tickets)))}."
+                )
+            if who is not None and sum(t.who == who for t in self._tickets) >= EACH:
+                raise OutOfBounds("You are in line for this model already; wait for your answer.")
+            ticket = Ticket(self, who, cancel or threading.Event())
+            self._tickets.append(ticket)
+            if self._tickets[0] is ticket:
+                ticket.began = time.monotonic()
+            return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give a place up, or end a turn; the next one begins."""
+        with self._changed:
+            if ticket not in self._tickets:
+                return
+            if ticket.began is not None:
+                self._took.append(time.monotonic() - ticket.began)
+            self._tickets.remove(ticket)
+            if self._tickets and self._tickets[0].began is None:
+                self._tickets[0].began = time.monotonic()
+            self._changed.notify_all()
+
+    def ahead(self, ticket: Ticket) -> int:
+        """How many are served before this one."""
+        with self._changed:
+            return self._tickets.index(ticket) if ticket in self._tickets else 0
+
+    def estimate(self, ticket: Ticket) -> float:
+        """Seconds until this one's turn, from how long the last turns took."""
+        with self._changed:
+            place = self._tickets.index(ticket) if ticket in self._tickets else 0
+            return self._estimate(place)
+
+    def wait(self, ticket: Ticket, seconds: float) -> bool:
+        """Up to ``seconds``, until it is this one's turn; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: ticket.began is not None, seconds)
+
+    def _estimate(self, place: int) -> float:
+        if not place:
+            return 0.0
+        turn = sum(self._took) / len(self._took) if self._took else 0.0
+        first = self._tickets[0]
+        gone = time.monotonic() - first.began if first.began is not None else 0.0
+        return max(turn - gone, 0.0) + turn * (place - 1)
+
+
+class Ticket:
+    """A place in the line; as a context manager it is given up at the end, come what may.
+
+    Attributes:
+        who: whose it is.
+        began: monotonic time at which its turn began, None before.
+    """
+
+    def __init__(self, line: Line, who: str | None, cancel: threading.Event) -> None:
+        self.line, self.who, self.cancel = line, who, cancel
+        self.began: float | None = None
+
+    def __enter__(self) -> Ticket:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.line.leave(self)
+
+    def waiting(self) -> Iterator[str]:
+        """Wait for the turn, saying now and then how it stands.
+
+        Raises:
+            OutOfBounds: it was stopped before its turn came.
+        """
+        told = ""
+        while not self.line.wait(self, 0.0):
+            if self.cancel.is_set():
+                self.line.leave(self)
+                raise OutOfBounds("Stopped while waiting in line; nothing was run.")
+            sentence = self.sentence()
+            if sentence != told:
+                told = sentence
+                yield sentence
+            self.line.wait(self, TELL)
+
+    def take(self) -> None:
+        """Wait for the turn without a word."""
+        for _ in self.waiting():
+            pass
+
+    def sentence(self) -> str:
+        """Position and estimate."""
+        ahead, seconds = self.line.ahead(self), self.line.estimate(self)
+        people = "1 person is" if ahead == 1 else f"{ahead} people are"
+        about = f", about {_time(seconds)}" if seconds >= 1 else ""
+        return f"Waiting for the model: {people} before you{about}."
+
+
+def _time(seconds: float) -> str:
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 55:
+        return f"{5 * round(seconds / 5):.0f} seconds"
+    minutes = max(1, round(seconds / 60))
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
