@@ -36,6 +36,7 @@ def load(
     dtype: str = "auto",
     attention: str = "sdpa",
     revision: str | None = None,
+    banks: str | Path | None = None,
 ) -> Engine:
     """Load a checkpoint.
 
@@ -46,6 +47,8 @@ def load(
         dtype: ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``.
         attention: kernel of the prompt pass: ``"sdpa"``, ``"eager"``, ``"flash_attention_2"``.
         revision: commit of a hub checkpoint.
+        banks: a folder of banks, looked into where none lies beside the model. A bank that was
+            built with other settings is not used, and ``engine.notes`` says so.
 
     Raises:
         CheckpointError: it cannot be loaded; FamilyError: no family or several fit;
@@ -54,8 +57,12 @@ def load(
     # the page is served before torch is imported, so nothing heavy above this line
     from core.edits import prepare
     from core.engine import open_engine
+    from core.engine.bankfile import settle_bank
 
-    return open_engine(source, prepare, family, device, dtype, attention, revision)
+    engine = open_engine(source, prepare, family, device, dtype, attention, revision)
+    said = settle_bank(engine, None if banks is None else Path(banks))
+    engine.notes += (said,) if said else ()
+    return engine
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from core import edits, scenes
 from core.engine import open_engine
-
-BANK = "bank.safetensors"
+from core.engine.bankfile import NAME
+from core.engine.banking import collect_bank
+from core.records.bank import BankItem
 
 
 def write_bank(folder: Path, per_task: int = 40, seed: int = 0) -> Path | None:
@@ -33,6 +34,14 @@ def write_bank(folder: Path, per_task: int = 40, seed: int = 0) -> Path | None:
         for item in scenes.sample(task, split="validation", seed=seed, n=per_task)
     ]
     source = f"{per_task} validation scenes of each task, seed {seed}, greedy, float32"
-    bank = engine.build_bank([(item.image, item.question) for item in items], source)
-    bank.save(folder / BANK)
-    return folder / BANK
+    bank = collect_bank(
+        engine,
+        [(item.render, item.question) for item in items],
+        source,
+        None,
+        None,
+        {},
+        [BankItem(item.id, item.task, item.question, gold=item.answer) for item in items],
+    )
+    bank.save(folder / NAME)
+    return folder / NAME
