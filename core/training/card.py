@@ -82,6 +82,8 @@ def _latent_figures(
         for name, shares in measure.content(engine, few, seed).items()
     }
     figures["donor-follow"][task] = _swapped(engine, few, few, seed)
+    if variant.slots:
+        figures.setdefault("slot swap", {})[task] = _swapped(engine, few, few, seed, "slot")
     if variant.latents == "evidence":
         figures["pointing"][task] = measure.pointing(engine, cases).plain()
     figures["alike"][task] = round(measure.alike(cases), 4)
@@ -102,9 +104,13 @@ def _crossing(engine: Engine, runs: dict[str, list[Answered]], edited: int, seed
 
 
 def _swapped(
-    engine: Engine, cases: Sequence[Answered], pool: Sequence[Answered], seed: int
+    engine: Engine,
+    cases: Sequence[Answered],
+    pool: Sequence[Answered],
+    seed: int,
+    kind: str = "swap",
 ) -> Figures:
-    follow, stay = measure.interchange(engine, cases, pool, seed)
+    follow, stay = measure.interchange(engine, cases, pool, seed, kind)
     return {"follows": follow.plain(), "unchanged": stay.plain()}
 
 
@@ -179,6 +185,12 @@ def _in_words(variant: Variant, card: Figures) -> str:
     for task, share in figures["accuracy"].items():
         lines.append(f"| {task} | {_words(share)} | {share['n']} |")
     lines += _edit_lines(figures)
+    for seed, other in card.get("other seeds", {}).items():
+        lines += ["", f"### The same configuration, seed {seed}", "", "| task | accuracy | n |"]
+        lines += ["|---|---|---|"]
+        for task, share in other["accuracy"].items():
+            lines.append(f"| {task} | {_words(share)} | {share['n']} |")
+        lines += _edit_lines(other)
     lines += [
         "",
         "## How it was made",
@@ -208,6 +220,10 @@ def _edit_lines(figures: Figures) -> list[str]:
         for name, swap in figures["donor-follow"].items():
             if name not in figures["content edits"]:
                 lines += ["", f"Across question types, {name}: follows {_words(swap['follows'])}."]
+    if "slot swap" in figures:
+        lines += ["", "| task | slots swapped: follows donor | unchanged |", "|---|---|---|"]
+        for task, swap in figures["slot swap"].items():
+            lines.append(f"| {task} | {_words(swap['follows'])} | {_words(swap['unchanged'])} |")
     if "edited sentence followed" in figures:
         lines += ["", "| task | answer follows the rewritten sentence |", "|---|---|"]
         for task, share in figures["edited sentence followed"].items():
