@@ -30,7 +30,20 @@ TRANSPLANT = "transplant"
 X_KINDS = (*CHANGES, "swap image", "swap question", "swap both", "counterfactual", "no image")
 DONORS = ("other answer", "same answer", "other task", "any")
 PARENTS = ("base", "x")
-ROLES = ("base", "identity", "effect", "sham", "input", "blind", "mediation", "probe", "dose")
+WORDS = ("free", "held", "none")
+ROLES = (
+    "base",
+    "reference",
+    "identity",
+    "effect",
+    "sham",
+    "input",
+    "blind",
+    "mediation",
+    "probe",
+    "dose",
+    "words",
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,10 @@ class Arm:
         declared: belongs to the family of tests declared before the run (Holm); others are
             exploratory (Benjamini–Hochberg).
         force: the model is made to open a span in the run on ``x``.
+        words: what becomes of the words behind the latents, the second mediator: ``"free"``
+            lets them come anew (total effect), ``"held"`` keeps the item's own and scores the
+            options behind them (controlled direct effect past the words), ``"none"`` opens the
+            answer at once.
         says: what is done, in words, for the report.
     """
 
@@ -119,6 +136,7 @@ class Arm:
     draws: int = 1
     declared: bool = True
     force: bool = False
+    words: str = "free"
     says: str = ""
 
     def __post_init__(self) -> None:
@@ -128,6 +146,10 @@ class Arm:
             raise InputError(f"Arm “{self.name}” names a run that does not exist.")
         if "x" in (self.parent, self.donor) and self.x is None:
             raise InputError(f"Arm “{self.name}” uses a changed input but names none.")
+        if self.words not in WORDS:
+            raise InputError(f"Words “{self.words}” is unknown; choose of {', '.join(WORDS)}.")
+        if self.words != "free" and (self.parent != "base" or (self.x and not self.z)):
+            raise InputError(f"Arm “{self.name}” can hold words in the run on the item alone.")
         if self.draws < 1:
             raise InputError(f"Arm “{self.name}” needs at least one draw.")
 

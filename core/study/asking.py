@@ -94,16 +94,23 @@ def branch(
 
 
 def score(
-    engine: Engine, jobs: Sequence[tuple[Trace, Sequence[str]]]
+    engine: Engine,
+    jobs: Sequence[tuple[Trace, Sequence[str]]],
+    leads: Sequence[str | None] | None = None,
 ) -> list[dict[str, float] | ZscopeError]:
-    """Log-probabilities of the options of each run; less at a time where memory runs out."""
+    """Log-probabilities of the options of each run; less at a time where memory runs out.
+
+    Args:
+        leads: words put behind each run's imagination in place of its own; None for its own.
+    """
+    leads = [None] * len(jobs) if leads is None else leads
     if not jobs:
         return []
     try:
-        return list(together.scores(engine, jobs))
+        return list(together.scores(engine, jobs, leads))
     except (MemoryShortage, torch.OutOfMemoryError):
         emptied()
         if len(jobs) == 1:
             return [MemoryShortage("The device has no room to score the options.")]
     half = len(jobs) // 2
-    return score(engine, jobs[:half]) + score(engine, jobs[half:])
+    return score(engine, jobs[:half], leads[:half]) + score(engine, jobs[half:], leads[half:])

@@ -26,7 +26,7 @@ READ = (
 )
 """Files of a checkpoint that decide what it says, beside its weights; a card does not."""
 
-VERSION = 1
+VERSION = 2
 """Raised when a row would mean something else than before."""
 
 

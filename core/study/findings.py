@@ -35,18 +35,20 @@ class Finding:
     panels: tuple[Tensor, ...] = ()
 
 
-def latents_of(folder: str | Path) -> dict[str, Tensor]:
-    """Item id → latents (K, D) that a study kept; {} where it kept none."""
+def latents_of(
+    folder: str | Path, what: str = "latents", most: int = MOST
+) -> dict[str, Tensor]:
+    """Item id → latents (K, D) that a study kept, or its ``"sites"``; {} where it kept none."""
     found: dict[str, Tensor] = {}
-    paths = sorted((Path(folder) / "latents").glob("*.safetensors"), key=lambda p: int(p.stem))
+    paths = sorted((Path(folder) / what).glob("*.safetensors"), key=lambda p: int(p.stem))
     for path in paths:
         try:
             found.update(load_file(path))
         except (SafetensorError, OSError):
             continue
-        if len(found) >= MOST:
+        if len(found) >= most:
             break
-    return dict(list(found.items())[:MOST])
+    return dict(list(found.items())[:most])
 
 
 def findings(effects: Mapping[str, Effect], latents: Mapping[str, Tensor]) -> list[Finding]:

@@ -20,30 +20,38 @@ DIGITS = 6
 LONGEST_TEXT = 400
 
 
-def outcome(item: StudyItem, trace: Trace, scored: Mapping[str, float] | ZscopeError | None) -> Row:
+def outcome(
+    item: StudyItem,
+    trace: Trace,
+    scored: Mapping[str, float] | ZscopeError | None,
+    lead: str | None = None,
+) -> Row:
     """The outcome of ``trace`` as JSON values.
 
     Args:
         item: the item of the *base*: its options are scored and its answer is the right one.
         scored: the options' log-probabilities, why there are none, or None without options.
+        lead: the words the options were scored behind where they are not the run's own; then
+            the choice is the answer too, for the run itself went on otherwise.
     """
     scores = dict(scored) if isinstance(scored, Mapping) else {}
     unscored = str(scored) if isinstance(scored, ZscopeError) else None
     choice = max(scores, key=lambda option: scores[option]) if scores else trace.answer
+    answer = trace.answer if lead is None else choice
     row: Row = {
-        "answer": trace.answer,
+        "answer": answer,
         "choice": choice,
         "right": bool(choice) and item.judge(choice or ""),
-        "said right": bool(trace.answer) and item.judge(trace.answer or ""),
+        "said right": bool(answer) and item.judge(answer or ""),
         "scores": {option: _round(score) for option, score in scores.items()},
-        "text": trace.text[:LONGEST_TEXT],
+        "text": (trace.text if lead is None else lead)[:LONGEST_TEXT],
         "ended": trace.ended_by,
         "length": len(trace.token_ids),
         "latents": [len(span) for span in trace.spans],
         "imagined": trace.emitted or trace.imagined is not None,
         "repeats": repeats(trace),
     }
-    problem = trace.answer_problem or unscored
+    problem = (trace.answer_problem if lead is None else None) or unscored
     if problem:
         row["problem"] = problem
     if trace.receipts:
@@ -60,6 +68,18 @@ def outcome(item: StudyItem, trace: Trace, scored: Mapping[str, float] | ZscopeE
             for receipt in trace.receipts
         ]
     return row
+
+
+def moved(base: Trace, trace: Trace) -> float | None:
+    """How far another input moves the latents: mean ‖z′ − z‖ / ‖z‖ over the steps both have."""
+    if not base.spans or not trace.spans:
+        return None
+    z, other = base.spans[0].latents, trace.spans[0].latents
+    steps = min(len(z), len(other))
+    if not steps:
+        return None
+    apart = (other[:steps] - z[:steps]).norm(dim=1) / z[:steps].norm(dim=1).clamp_min(1e-12)
+    return _round(float(apart.mean()))
 
 
 def repeats(trace: Trace, longest: int = 4, times: int = 4) -> bool:

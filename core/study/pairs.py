@@ -128,13 +128,23 @@ def pair_up(rows: Sequence[Row], arms: Sequence[Arm]) -> dict[str, Pairs]:
 
     Args:
         rows: as :func:`core.study.runner.rows_of` gives them.
-        arms: the design's, the base first.
+        arms: the design's, the base first. An arm that opens the answer at once is compared
+            with the item's own latents doing so (the ``reference`` arm).
     """
     bases = {row["item"]: row for row in rows if row["arm"] == arms[0].name and "choice" in row}
+    at_once = next((arm.name for arm in arms if arm.role == "reference"), None)
+    wordless = {row["item"]: row for row in rows if row["arm"] == at_once and "choice" in row}
     by_arm: dict[str, dict[str, list[Row]]] = {arm.name: {} for arm in arms}
     for row in rows:
         by_arm[row["arm"]].setdefault(row["item"], []).append(row)
-    return {arm.name: _arm(arm, by_arm[arm.name], bases) for arm in arms}
+    return {
+        arm.name: _arm(
+            arm,
+            by_arm[arm.name],
+            wordless if arm.words == "none" and arm.role != "reference" else bases,
+        )
+        for arm in arms
+    }
 
 
 def _arm(arm: Arm, found: dict[str, list[Row]], bases: dict[str, Row]) -> Pairs:

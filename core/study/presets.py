@@ -103,6 +103,31 @@ PRESENCE = (
     Arm("no span", z=(Latent("delete"),), says="the span and its markers taken away"),
 )
 STRESS = (Arm("zero", z=(Latent("zero"),), declared=False, says="zeros: off the manifold"),)
+CONTROLLED = (
+    Arm(
+        "changed input, step mean",
+        "mediation",
+        x=COUNTERFACTUAL,
+        parent="x",
+        z=(Latent("step_mean"),),
+        says="the changed input with every latent at its step's mean: beside “step mean” on the "
+        "item itself, the controlled direct effect",
+    ),
+)
+WORDED = (
+    Arm("answer at once", "reference", words="none", declared=False,
+        says="the item's own latents, the answer opened right behind them"),
+    Arm("swap, words held", "words", z=(Latent(TRANSPLANT),), donor="other answer",
+        words="held", declared=False,
+        says="the donor's latents, then the item's own words: past the words"),
+    Arm("swap, answer at once", "words", z=(Latent(TRANSPLANT),), donor="other answer",
+        words="none", declared=False,
+        says="the donor's latents, the answer opened right behind them: no words at all"),
+    Arm("noise, words held", "words", z=(NOISE,), words="held", declared=False,
+        says="noise, then the item's own words"),
+    Arm("noise, answer at once", "words", z=(NOISE,), words="none", declared=False,
+        says="noise, the answer opened right behind it"),
+)  # fmt: skip
 IN_WORDS = (
     Arm(
         "identity",
@@ -196,21 +221,27 @@ GRADED = (
 
 def _quick(family: Family) -> tuple[Arm, ...]:
     if family.latent:
-        return (IDENTITY, *INPUTS, *CROSSED, *SWAPS, *LATENT, *SLOT, *EDGES, *PRESENCE, *STRESS)
+        return (
+            IDENTITY, *INPUTS, *CROSSED, *SWAPS, *LATENT, *SLOT, *EDGES, *PRESENCE, *STRESS,
+            *CONTROLLED,
+        )  # fmt: skip
     return (*IN_WORDS, *INPUTS, *CROSSED[:2], *EDGES) if family.imagines_in_words else INPUTS
 
 
 def _published(family: Family) -> tuple[Arm, ...]:
     arms = (*INPUTS, Arm("another item's input", "input", x=Input("swap both"), declared=False))
     if family.latent:
-        return (IDENTITY, *arms, *CROSSED, *SWAPS, *PUBLISHED, *SLOT, *EDGES, *PRESENCE, *PROBES)
+        return (
+            IDENTITY, *arms, *CROSSED, *SWAPS, *PUBLISHED, *SLOT, *EDGES, *PRESENCE, *PROBES,
+            *WORDED,
+        )  # fmt: skip
     return (*IN_WORDS, *arms, *CROSSED[:2], *EDGES) if family.imagines_in_words else arms
 
 
 def _full(family: Family) -> tuple[Arm, ...]:
     explored = tuple(_exploratory(arm) for arm in (*MORE, *GRADED))
     if family.latent:
-        return (*_quick(family), *PROBES, *DOSES, *explored)
+        return (*_quick(family), *PROBES, *WORDED, *DOSES, *explored)
     return (*_quick(family), *(_exploratory(arm) for arm in GRADED))
 
 

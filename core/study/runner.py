@@ -168,15 +168,15 @@ def _wanted(
 
 
 def _keep_latents(folder: Path, place: int, block: Block) -> None:
-    """Write the block's base latents beside its rows, unless they are there."""
-    path = folder / "latents" / f"{place}.safetensors"
-    latents = block.latents()
-    if path.exists() or not latents:
-        return
+    """Write the block's base latents and their sites beside its rows, unless they are there."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as target:
-            target.write(save({name: value.contiguous() for name, value in latents.items()}))
+        for name, found in (("latents", block.latents), ("sites", block.sites)):
+            path = folder / name / f"{place}.safetensors"
+            if path.exists() or not found:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as target:
+                target.write(save({item: value.contiguous() for item, value in found.items()}))
     except OSError as error:
         raise RecordError(
             f"Latents cannot be written to {folder} ({error.strerror or error}): see to that and "

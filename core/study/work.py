@@ -1,4 +1,4 @@
-"""One block of items through all arms: the parents in batches, the branches an item at a time.
+"""One block of items through all arms: the parents in batches, then all branches together.
 
 Everything a row is needs only the design and the block's own items (and the few donors from
 elsewhere), so blocks can be done in any order, by any process, again or not. When a block is
@@ -11,49 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-from PIL import Image
+import torch
 from torch import Tensor
 
 from core.engine import Engine
-from core.errors import InputError, ZscopeError
-from core.records import Edit, Trace
-from core.study import donors
-from core.study.arms import TRANSPLANT, Arm, Input, Latent
-from core.study.asking import ask, branch, score
+from core.engine.scoring import spoken
+from core.errors import ZscopeError
+from core.records import Trace
+from core.study.arms import Arm
+from core.study.asking import branch, score
 from core.study.design import Design
 from core.study.items import StudyItem
-from core.study.outcomes import outcome
-from core.study.pictures import CHANGES, change
+from core.study.jobs import Job, edits_of
+from core.study.outcomes import moved, outcome
+from core.study.parents import Parents
 from core.study.rows import Row
-
-Made = Trace | ZscopeError
-Changed = tuple[Input, bool]
-"""An edit of the input, and whether a span is forced in the run on it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Donor:
-    """Where latents come from: the run, and the answer that follows it (None when open)."""
-
-    trace: Trace
-    name: str
-    expected: str | None
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One branch to be made: of whose run, for which arm and draw, with what edits."""
-
-    index: int
-    arm: Arm
-    draw: int
-    parent: Trace
-    edits: list[Edit]
-    donor: Donor | None
-
 
 TOGETHER = 256
 """Branches made and scored at a time."""
+
+Scores = Mapping[str, float] | ZscopeError | None
 
 
 @dataclass(eq=False)
@@ -68,6 +45,9 @@ class Block:
         key: the key of an item's row in an arm.
         cancel: stops within one decode step.
         step: called with the number of rows made whenever a batch is through.
+        latents: item id → the first span's latents (K, D) of the base runs that imagined.
+        sites: item id → (2, D): the mean of the picture's patches, and the hidden state the
+            first word behind the latents is read from; where both are there.
     """
 
     engine: Engine
@@ -78,11 +58,9 @@ class Block:
     key: Callable[[StudyItem, Arm], str]
     cancel: Event | None = None
     step: Callable[[int], None] = lambda rows: None
-    base: dict[int, Made] = field(default_factory=dict)
-    changed: dict[tuple[int, Changed], Made] = field(default_factory=dict)
-    sources: dict[tuple[int, Changed], StudyItem | None] = field(default_factory=dict)
-    pictures: dict[int, Image.Image | None] = field(default_factory=dict)
-    made: list[str] = field(default_factory=list)
+    latents: dict[str, Tensor] = field(default_factory=dict)
+    sites: dict[str, Tensor] = field(default_factory=dict)
+    parents: Parents = field(init=False)
 
     def run(self) -> list[Row]:
         """The rows of every wanted arm of every item.
@@ -90,112 +68,29 @@ class Block:
         Raises:
             Cancelled: it was stopped; the block counts as not begun.
         """
-        try:
-            self._ask_bases(self.inside)
-            for changed in self._changes():
-                self._ask_changed(changed)
-            rows = self._rows()
-        finally:
-            self._forget()
-        return rows
-
-    def latents(self) -> dict[str, Tensor]:
-        """Item id → the first span's latents (K, D) of the base runs that imagined."""
-        return {
-            self.items[index].id: made.spans[0].latents
-            for index, made in self.base.items()
-            if isinstance(made, Trace) and made.spans and index in self.wanted
-        }
-
-    # -- parents --------------------------------------------------------------------------
-
-    def _ask_bases(self, indices: Sequence[int]) -> None:
-        """The base runs of items; those of a block are asked as one batch."""
-        ready = []
-        for index in indices:
-            try:
-                picture = self._picture(index)
-            except ZscopeError as error:
-                self.base[index] = error
-                continue
-            ready.append((index, (picture, self.items[index].question)))
-        made = ask(
-            self.engine, [q for _, q in ready], self.cancel, self.design.options(), self.made
+        self.parents = Parents(
+            self.engine, self.design, self.items, self.inside, self.wanted, self.cancel
         )
-        self.base.update({index: one for (index, _), one in zip(ready, made, strict=True)})
+        try:
+            self.parents.ask()
+            self._keep()
+            return self._rows()
+        finally:
+            self.parents.forget()
 
-    def _changes(self) -> list[Changed]:
-        """Every changed input some wanted arm needs, once."""
-        found = {(a.x, a.force) for arms in self.wanted.values() for a in arms if a.x is not None}
-        return sorted(found, key=str)
-
-    def _ask_changed(self, changed: Changed) -> None:
-        ready = []
-        for index, arms in self.wanted.items():
-            if not isinstance(self.base[index], Trace):
+    def _keep(self) -> None:
+        """Copy what figures and probes look at before the runs are forgotten."""
+        for index, made in self.parents.base.items():
+            if not isinstance(made, Trace) or not made.spans or index not in self.wanted:
                 continue
-            if not any((arm.x, arm.force) == changed for arm in arms):
-                continue
-            try:
-                ready.append((index, self._changed_question(index, changed)))
-            except ZscopeError as error:
-                self.changed[index, changed] = error
-        force = changed[1] and self.engine.family.latent
-        options = self.design.options(force_latents=True) if force else self.design.options()
-        made = ask(self.engine, [q for _, q in ready], self.cancel, options, self.made)
-        for (index, _), one in zip(ready, made, strict=True):
-            self.changed[index, changed] = one
-
-    def _changed_question(self, index: int, changed: Changed) -> tuple[Image.Image | None, str]:
-        edit, item = changed[0], self.items[index]
-        seed = donors.seed_of(self.design.seed, item.id, edit)
-        if edit.kind in CHANGES:
-            picture = self._picture(index)
-            if picture is None:
-                raise InputError("the item has no picture")
-            return change(edit.kind, picture, edit.strength, item.box, seed), item.question
-        if edit.kind == "no image":
-            return None, item.question
-        if edit.kind == "counterfactual" and item.counterfactual is not None:
-            other = item.counterfactual
-            self.sources[index, changed] = other
-            return (other.picture() if other.picture else None), item.question
-        kind = "any" if edit.kind in ("swap question", "swap both") else "other answer"
-        place = self._lender(item, kind)
-        if place is None and kind == "other answer":  # another picture is better than none
-            place = self._lender(item, "any")
-        if place is None:
-            raise InputError("no other item is there to take an input from")
-        other = self.items[place]
-        self.sources[index, changed] = other
-        if edit.kind == "swap question":
-            return self._picture(index), other.question
-        question = other.question if edit.kind == "swap both" else item.question
-        return self._picture(place), question
-
-    def _lender(self, item: StudyItem, kind: str) -> int | None:
-        """An item of a donor class whose picture can be opened."""
-        for place in donors.order(item, kind, self.inside, self.items, self.design.seed):
-            try:
-                self._picture(place)
-            except ZscopeError:
-                continue
-            return place
-        return None
-
-    def _picture(self, index: int) -> Image.Image | None:
-        """An item's picture, kept while the block is at work."""
-        if index not in self.pictures:
-            draw = self.items[index].picture
-            try:
-                self.pictures[index] = None if draw is None else draw()
-            except ZscopeError:
-                raise
-            except Exception as error:  # a decoder or a drawing of somebody else's
-                raise InputError(f"The picture cannot be opened ({error}).") from error
-        return self.pictures[index]
-
-    # -- one item -------------------------------------------------------------------------
+            name = self.items[index].id
+            self.latents[name] = made.spans[0].latents
+            held = self.engine.hold(made)
+            hidden = self.engine.live(held).hidden
+            behind = made.spans[-1].stop + 1
+            if held.patches is not None and behind < len(hidden):
+                mean = held.patches.float().mean(0).cpu()
+                self.sites[name] = torch.stack([mean, hidden[behind].float().cpu()])
 
     def _rows(self) -> list[Row]:
         """The rows of all items: first what is a run already, then the branches together."""
@@ -203,13 +98,13 @@ class Block:
         whole: list[tuple[int, Arm, Trace]] = []
         jobs: list[Job] = []
         for index, arms in self.wanted.items():
-            base = self.base[index]
+            base = self.parents.base[index]
             if not isinstance(base, Trace):
                 rows += [self._row(index, arm, 0, {"error": str(base)}) for arm in arms]
                 continue
             for arm in arms:
                 try:
-                    parent = self._parent(index, arm)
+                    parent = self.parents.of(index, arm)
                     if not arm.z:
                         whole.append((index, arm, parent))
                         continue
@@ -218,10 +113,11 @@ class Block:
                     rows.append(self._row(index, arm, 0, {"skipped": str(error)}))
                     continue
                 jobs += made
-        scored = self._scores([(index, trace) for index, _, trace in whole])
+        leads = [self._lead(index, arm) for index, arm, _ in whole]
+        scored = self._scores([(index, trace) for index, _, trace in whole], leads)
         rows += [
-            self._whole(index, arm, trace, scores)
-            for (index, arm, trace), scores in zip(whole, scored, strict=True)
+            self._whole(index, arm, trace, scores, lead)
+            for (index, arm, trace), scores, lead in zip(whole, scored, leads, strict=True)
         ]
         self.step(len(rows))
         for start in range(0, len(jobs), TOGETHER):
@@ -230,158 +126,93 @@ class Block:
             self.step(len(made_rows))
         return rows
 
+    def _job(self, index: int, arm: Arm, parent: Trace, draw: int) -> Job:
+        donor = self.parents.donor(index, arm, draw)
+        edits = edits_of(
+            self.engine, self.items[index], parent, arm.z[0], donor, draw, self.design.seed
+        )
+        return Job(index, arm, draw, parent, edits, donor)
+
+    def _lead(self, index: int, arm: Arm) -> str | None:
+        """The words put between the latents and the options; None for the run's own."""
+        if arm.words == "none":
+            return self.engine.family.answer_opening
+        base = self.parents.base[index]
+        if arm.words == "held" and isinstance(base, Trace):
+            return spoken(self.engine, self.engine.hold(base))
+        return None
+
     def _scores(
-        self, runs: Sequence[tuple[int, Trace]]
-    ) -> list[Mapping[str, float] | ZscopeError | None]:
+        self, runs: Sequence[tuple[int, Trace]], leads: Sequence[str | None]
+    ) -> list[Scores]:
         """The options of each run's item scored after it; None where it has none."""
         asked = [place for place, (index, _) in enumerate(runs) if self.items[index].options]
-        found = score(self.engine, [(runs[p][1], self.items[runs[p][0]].options) for p in asked])
-        out: list[Mapping[str, float] | ZscopeError | None] = [None] * len(runs)
+        found = score(
+            self.engine,
+            [(runs[p][1], self.items[runs[p][0]].options) for p in asked],
+            [leads[p] for p in asked],
+        )
+        out: list[Scores] = [None] * len(runs)
         for place, one in zip(asked, found, strict=True):
             out[place] = one
         return out
 
-    def _parent(self, index: int, arm: Arm) -> Trace:
-        wanted = arm.x is not None and (not arm.z or arm.parent == "x")
-        return self._run_on_x(index, arm) if wanted else _trace(self.base[index])
-
-    def _run_on_x(self, index: int, arm: Arm) -> Trace:
-        assert arm.x is not None
-        return _trace(self.changed[index, (arm.x, arm.force)])
-
-    def _donor(self, index: int, arm: Arm, draw: int) -> Donor | None:
-        item = self.items[index]
-        if not arm.donor:
-            return None
-        if arm.donor == "base":
-            choice = item.answer if item.answer else None
-            return Donor(imagining(_trace(self.base[index])), item.id, choice)
-        if arm.donor == "x":
-            trace = imagining(self._run_on_x(index, arm))
-            assert arm.x is not None
-            source = self.sources.get((index, (arm.x, arm.force)))
-            minimal = arm.x.kind == "counterfactual" and source is item.counterfactual
-            return Donor(
-                trace,
-                source.id if source else arm.x.kind,
-                source.answer if source is not None and minimal else trace.answer,
-            )
-        found = 0
-        for place in donors.order(item, arm.donor, self.inside, self.items, self.design.seed):
-            if place not in self.base:
-                self._ask_bases([place])
-            made = self.base[place]
-            if not isinstance(made, Trace) or not _imagined(made):
-                continue
-            if found == draw:
-                other = self.items[place]
-                return Donor(made, other.id, donors.expected(item, other, arm.donor))
-            found += 1
-        raise InputError(f"no donor of class “{arm.donor}” that imagined was found")
-
-    def _job(self, index: int, arm: Arm, parent: Trace, draw: int) -> Job:
-        donor = self._donor(index, arm, draw)
-        return Job(
-            index, arm, draw, parent, self._edits(index, parent, arm.z[0], donor, draw), donor
-        )
-
     def _branches(self, jobs: Sequence[Job]) -> list[Row]:
         """Rows of branches that are made in one batch and forgotten again."""
         made = branch(
-            self.engine, [(job.parent, job.edits) for job in jobs], self.cancel, self.made
+            self.engine,
+            [(job.parent, job.edits) for job in jobs],
+            self.cancel,
+            self.parents.made,
         )
-        runs = [
-            (job.index, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, Trace)
+        pairs = [
+            (job, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, Trace)
         ]
-        scored = iter(self._scores(runs))
+        leads = [self._lead(job.index, job.arm) for job, _ in pairs]
+        scored = iter(self._scores([(job.index, one) for job, one in pairs], leads))
+        lead_of = iter(leads)
         rows = []
         for job, one in zip(jobs, made, strict=True):
             if not isinstance(one, Trace):
                 rows.append(self._row(job.index, job.arm, job.draw, {"skipped": str(one)}))
                 continue
-            said = outcome(self.items[job.index], one, next(scored))
-            if job.donor is not None:
+            scores, lead = next(scored), next(lead_of)
+            said = self._said(job.index, one, scores, lead)
+            if job.donor is not None and "choice" in said:
                 said["donor"], said["expected"] = job.donor.name, job.donor.expected
-                if job.donor.trace.spans and job.parent.spans:
-                    said["aligned"] = len(job.donor.trace.spans[0]) == len(job.parent.spans[0])
+                if job.aligned is not None:
+                    said["aligned"] = job.aligned
             rows.append(self._row(job.index, job.arm, job.draw, said))
-        self.engine.store.forget(*(one.id for _, one in runs))
+        self.engine.store.forget(*(one.id for _, one in pairs))
         return rows
 
-    def _edits(
-        self, index: int, parent: Trace, edit: Latent, donor: Donor | None, draw: int
-    ) -> list[Edit]:
-        values = {
-            name: getattr(edit, name)
-            for name in Latent.__dataclass_fields__
-            if name != "kind" and getattr(edit, name) is not None
-        }
-        seed = donors.seed_of(self.design.seed, self.items[index].id, edit.kind, draw) % (1 << 31)
-        if edit.kind != TRANSPLANT:
-            given = donor.trace if donor else None
-            return [Edit(edit.kind, seed=seed, donor=given, **values)]
-        if donor is None:
-            raise InputError("a transplant needs a donor")
-        if self.engine.family.imagines_in_words:
-            return [Edit("text", text=sentence(self.engine, donor.trace))]
-        imagining(parent)
-        return [Edit("swap", seed=seed, donor=donor.trace, **values)]
-
-    def _whole(
-        self,
-        index: int,
-        arm: Arm,
-        trace: Trace,
-        scores: Mapping[str, float] | ZscopeError | None,
-    ) -> Row:
+    def _whole(self, index: int, arm: Arm, trace: Trace, scores: Scores, lead: str | None) -> Row:
         """The row of an arm that is a run of its own."""
-        said = outcome(self.items[index], trace, scores)
-        if arm.x is not None:
-            source = self.sources.get((index, (arm.x, arm.force)))
+        said = self._said(index, trace, scores, lead)
+        base = self.parents.base[index]
+        if arm.x is not None and isinstance(base, Trace):
+            said["moved"] = moved(base, trace)
+            source = self.parents.source(index, arm)
             if source is not None:
                 said["donor"] = source.id
                 if source is self.items[index].counterfactual:
                     said["expected"] = source.answer
         return self._row(index, arm, 0, said)
 
+    def _said(self, index: int, trace: Trace, scores: Scores, lead: str | None) -> Row:
+        item = self.items[index]
+        if lead is not None and not isinstance(scores, Mapping):
+            why = str(scores) if scores is not None else "only options can be scored behind words"
+            return {"skipped": why}
+        return outcome(item, trace, scores, lead)
+
     def _row(self, index: int, arm: Arm, draw: int, said: Row) -> Row:
         item = self.items[index]
         about = {"key": self.key(item, arm), "item": item.id, "arm": arm.name, "draw": draw}
-        return {**about, "task": item.task, "cluster": item.cluster, "gold": item.answer, **said}
-
-    def _forget(self) -> None:
-        self.engine.store.forget(*self.made)
-        self.pictures.clear()
-
-
-def _trace(made: Made) -> Trace:
-    if isinstance(made, Trace):
-        return made
-    raise made
-
-
-def _imagined(trace: Trace) -> bool:
-    return trace.emitted or trace.imagined is not None
-
-
-def imagining(trace: Trace) -> Trace:
-    """The trace itself.
-
-    Raises:
-        InputError: it has neither latents nor an imagined sentence.
-    """
-    if not _imagined(trace):
-        raise InputError("one of the two runs did not imagine, so there is nothing to cross")
-    return trace
-
-
-def sentence(engine: Engine, trace: Trace) -> str:
-    """The words a model imagined, without special tokens."""
-    if trace.imagined is None:
-        raise InputError("the donor imagined no sentence")
-    first, last = trace.imagined
-    silent = engine.reader.silent
-    words = engine.reader.decode([t for t in trace.token_ids[first:last] if t not in silent])
-    if not words.strip():
-        raise InputError("the donor imagined no sentence")
-    return words.strip()
+        return {
+            **about,
+            "task": item.task,
+            "cluster": item.cluster,
+            "gold": item.answer,
+            **said,
+        }
