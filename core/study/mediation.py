@@ -17,7 +17,7 @@ proportion mediated is given only where the total effect's interval excludes 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from core.measures.resampling import bootstrap_mean, bootstrap_ratio, clustered
 from core.measures.statistics import Interval
 from core.study.design import Design
 from core.study.effects import LEAST_ITEMS, NOTHING, plain_value
-from core.study.pairs import NAN, Array, Pairs, agree
+from core.study.pairs import NAN, Array, Pair, Pairs, agree
 from core.study.rows import Row
 
 
@@ -40,8 +40,11 @@ class Split:
         locus: where latents were exchanged.
         items: items that have all four cells.
         apart: items left out because one of the two runs did not imagine or a cell is missing.
+        gated: those of them where just one of the two runs imagined: the input changed whether
+            there is a mediator at all, so they are a stratum of their own.
+        gate: TE among them.
         total, direct, indirect, total_indirect, interaction: TE, NDE, NIE, TIE, INT.
-        controlled: CDE, or NaN.
+        controlled: CDE at the step means, or NaN.
         pure, whole: NIE/TE and TIE/TE, NaN where TE's interval covers 0.
     """
 
@@ -57,6 +60,8 @@ class Split:
     controlled: Interval
     pure: Interval
     whole: Interval
+    gated: int = 0
+    gate: Interval = NOTHING
 
     def plain(self) -> dict[str, Any]:
         """JSON values."""
@@ -85,13 +90,14 @@ def split(
         changed_own: m(x′, Z(x)).
         own_changed: m(x, Z(x′)).
         clusters: what each item belongs to.
-        controlled: m(x′, z*) − m(x, z*), or None.
+        controlled: m(x′, z*) − m(x, z*) of the same items, or None.
     """
     a, b, c, d = (np.asarray(v, np.float64) for v in (own, changed, changed_own, own_changed))
     whole = ~np.isnan(a + b + c + d)
     names = [str(k) for k in range(len(a))] if clusters is None else list(clusters)
     names = [name for name, keep in zip(names, whole, strict=True) if keep]
     a, b, c, d = a[whole], b[whole], c[whole], d[whole]
+    fixed = None if controlled is None else np.asarray(controlled, np.float64)[whole]
 
     def mean(values: Array) -> Interval:
         return bootstrap_mean(values, names, level, resamples, seed) if len(values) else NOTHING
@@ -117,9 +123,7 @@ def split(
         indirect=mean(indirect),
         total_indirect=mean(total - direct),
         interaction=mean(total - direct - indirect),
-        controlled=NOTHING
-        if controlled is None
-        else bootstrap_mean(controlled, None, level, resamples, seed),
+        controlled=NOTHING if fixed is None or np.isnan(fixed).all() else mean(fixed),
         pure=ratio(indirect),
         whole=ratio(total - direct),
     )
@@ -141,6 +145,8 @@ def splits_of(pairs: Mapping[str, Pairs], design: Design) -> dict[str, Split]:
         if direct is None or indirect is None:
             continue
         cells = _cells(total, direct, indirect)
+        fixed = _controlled(pairs, total)
+        gated = [p for p in total.pairs if bool(p.base["imagined"]) != bool(p.row["imagined"])]
         for scale in ("logit", "choice"):
             values = {k: [_outcome(scale, row, t) for row, t in cell] for k, cell in cells.items()}
             table = {k: np.array(v, np.float64) for k, v in values.items()}
@@ -158,9 +164,12 @@ def splits_of(pairs: Mapping[str, Pairs], design: Design) -> dict[str, Split]:
                 outcome=WORDS[scale],
                 locus=indirect.arm.locus,
                 apart=apart,
+                controlled=None if fixed is None else _differences(scale, cells["own"], *fixed),
             )
             if made.items:
-                found[f"{name}, {scale}"] = made
+                found[f"{name}, {scale}"] = replace(
+                    made, gated=len(gated), gate=_gate(scale, gated, design)
+                )
     return found
 
 
@@ -180,6 +189,56 @@ def _cross(pairs: Mapping[str, Pairs], total: Pairs, parent: str, donor: str) ->
 
 
 Cell = list[tuple[Row, tuple[str, str]]]
+"""Rows with (own answer, the changed input's answer)."""
+
+
+def _controlled(
+    pairs: Mapping[str, Pairs], total: Pairs
+) -> tuple[dict[str, Row], dict[str, Row]] | None:
+    """Rows of one edit without a donor on both inputs, by item: (changed, own)."""
+    for other in pairs.values():
+        arm = other.arm
+        if arm.x != total.arm.x or arm.parent != "x" or arm.donor or not arm.z:
+            continue
+        for own in pairs.values():
+            same = own.arm.z == arm.z and own.arm.x is None and own.arm.words == arm.words
+            if same and not own.arm.donor:
+                changed, kept = ({p.base["item"]: p.row for p in one.pairs} for one in (other, own))
+                return changed, kept
+    return None
+
+
+def _differences(
+    scale: str, cell: Cell, changed: dict[str, Row], own: dict[str, Row]
+) -> list[float]:
+    """m(x′, z*) − m(x, z*) of each item, NaN where one of them is missing."""
+    out = []
+    for row, answers in cell:
+        name = row["item"]
+        if name in changed and name in own:
+            out.append(
+                _outcome(scale, changed[name], answers) - _outcome(scale, own[name], answers)
+            )
+        else:
+            out.append(NAN)
+    return out
+
+
+def _gate(scale: str, gated: Sequence[Pair], design: Design) -> Interval:
+    """TE where the changed input opens or closes the gate; nothing below two items."""
+    if len(gated) < 2:
+        return NOTHING
+    found = []
+    for pair in gated:
+        answers = _answers(pair)
+        found.append(_outcome(scale, pair.row, answers) - _outcome(scale, pair.base, answers))
+    names = [pair.base["cluster"] or pair.base["item"] for pair in gated]
+    return bootstrap_mean(found, names, design.level, design.resamples, design.seed)
+
+
+def _answers(pair: Pair) -> tuple[str, str]:
+    """(own answer, the changed input's answer)."""
+    return pair.base["gold"], pair.row.get("expected") or pair.row["choice"] or ""
 
 
 def _cells(total: Pairs, direct: Pairs, indirect: Pairs) -> dict[str, Cell]:
@@ -190,8 +249,7 @@ def _cells(total: Pairs, direct: Pairs, indirect: Pairs) -> dict[str, Cell]:
         rows = [known.get(pair.base["item"]) for known in by_item]
         if any(row is None for row in rows):
             continue
-        other = pair.row.get("expected") or pair.row["choice"]
-        answers = (pair.base["gold"], other or "")
+        answers = _answers(pair)
         for cell, row in zip(cells.values(), (pair.base, *rows), strict=True):
             assert row is not None
             cell.append((row, answers))
