@@ -162,6 +162,23 @@ def between(
     return same if b is None else corrected(same, b)
 
 
+def as_compared(vectors: Tensor, kind: str = "raw", reference: Reference | None = None) -> Tensor:
+    """Vectors as a reading compares them, to be set beside others in one matrix.
+
+    Args:
+        vectors: (K, D), row k of step k where the reference has steps.
+        kind: one of :data:`KINDS`; ``"corrected"`` corrects cosines and leaves vectors as they
+            are.
+        reference: see :func:`within_run`; without one μ and s are those of the vectors.
+
+    Returns:
+        float64 (K, D), for :func:`cosine`.
+    """
+    if kind not in KINDS:
+        raise InputError(f"Similarity “{kind}” is unknown; choose {', '.join(KINDS)}.")
+    return _adjusted(vectors[None], kind, reference, pooled=True)[0]
+
+
 def table_of(runs: Sequence[Tensor]) -> Tensor:
     """N latents (K_i, D) as one table (N, K, D), NaN where a run has fewer steps."""
     if not runs:

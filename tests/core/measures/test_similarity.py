@@ -14,6 +14,7 @@ from core.measures.similarity import (
     KINDS,
     Reference,
     across_runs,
+    as_compared,
     between,
     corrected,
     cosine,
@@ -204,3 +205,15 @@ def test_reference_counts_only_the_steps_that_are_there():
 def test_the_readings_are_those_that_are_named():
     assert set(KINDS) == {"raw", "centred", "zscored", "corrected"}
     assert all(f'``"{kind}"``' in (similarity.__doc__ or "") for kind in KINDS)
+
+
+def test_vectors_set_beside_others_are_those_the_reading_compares():
+    bank, run = cloud(11, 9, 3, 5, offset=2.0), cloud(12, 3, 5)
+    reference = reference_of(bank)
+    for kind in ("raw", "centred", "zscored"):
+        expected = within_run(run, kind, reference)
+        assert torch.allclose(cosine(as_compared(run, kind, reference)), expected)
+    by_hand = run.double() - bank.double().mean(0)
+    assert torch.allclose(as_compared(run, "centred", reference), by_hand)
+    with pytest.raises(InputError, match="unknown"):
+        as_compared(run, "cooked")
