@@ -154,6 +154,10 @@ class Workshop:
         store.forget(*(set(ids) - needed))
         return set(ids) & needed
 
+    def example_runs(self) -> list[tuple[int, Trace]]:
+        """(index, run) of the examples run so far."""
+        return sorted(self._runs.items(), key=lambda entry: entry[0])
+
     def example_of(self, id: str | None) -> int | None:
         """Index of the example whose run has this id; None when it is no example's."""
         return next((i for i, run in list(self._runs.items()) if run.id == id), None)
