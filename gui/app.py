@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+os.environ.setdefault("GRADIO_HEARTBEAT_INTERVAL", "2")  # s until a closed tab is noticed
 
 import signal
 import threading

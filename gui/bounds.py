@@ -86,7 +86,7 @@ class Bounds:
         ):
             if isinstance(asked, (int, float)) and asked > most:
                 raise OutOfBounds(
-                    f"You asked for {asked:,} {what}; at most {most:,} are given here, so ask for "
+                    f"You asked for {asked:,.0f} {what}; at most {most:,} are given here, so ask for "
                     "fewer."
                 )
 

@@ -1,0 +1,86 @@
+import threading
+
+import pytest
+
+from gui.bounds import OutOfBounds
+from gui.line import EACH, Line
+
+
+def test_turns_come_in_the_order_of_coming():
+    line, served = Line(), []
+    tickets = [line.join(f"v{i}") for i in range(4)]
+    assert [line.ahead(t) for t in tickets] == [0, 1, 2, 3]
+
+    def serve(i):
+        with tickets[i] as ticket:
+            ticket.take()
+            served.append(i)
+
+    threads = [threading.Thread(target=serve, args=(i,)) for i in (3, 1, 2, 0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert served == [0, 1, 2, 3]
+    assert len(line) == 0
+
+
+def test_who_waits_is_told_position_and_time(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("gui.line.time.monotonic", lambda: clock[0])
+    line = Line()
+    with line.join("a"):
+        clock[0] += 20
+    first, second, third = (line.join(name) for name in "abc")
+    assert line.estimate(third) == 40
+    clock[0] += 15
+    assert line.estimate(second) == 5
+    assert third.sentence() == "Waiting for the model: 2 people are before you, about 25 seconds."
+    assert second.sentence() == "Waiting for the model: 1 person is before you, about 5 seconds."
+    clock[0] += 3600  # one that takes far longer than usual: no time is promised
+    assert line.estimate(second) == 0
+    assert second.sentence() == "Waiting for the model: 1 person is before you."
+    assert list(first.waiting()) == []
+
+
+def test_stop_gives_the_place_up_and_the_next_is_served():
+    line, stop = Line(), threading.Event()
+    running, waits, last = line.join("a"), line.join("b", stop), line.join("c")
+    told = waits.waiting()
+    assert "1 person" in next(told)
+    stop.set()
+    with pytest.raises(OutOfBounds, match="nothing was run"):
+        next(told)
+    assert line.ahead(last) == 1
+    line.leave(running)
+    assert line.wait(last, 0)
+
+
+def test_a_waiter_that_is_dropped_does_not_hold_the_line():
+    line = Line()
+    first = line.join("a")
+
+    def steps():
+        with line.join("b") as ticket:
+            yield from ticket.waiting()
+
+    abandoned = steps()
+    next(abandoned)
+    assert len(line) == 2
+    del abandoned  # as when a tab is closed: the generator is collected, its place with it
+    assert len(line) == 1
+    line.leave(first)
+    line.leave(first)
+    assert len(line) == 0
+
+
+def test_a_full_line_says_so_and_nobody_stands_in_it_for_everybody():
+    line = Line(most=5)
+    held = [line.join("a") for _ in range(EACH)]
+    with pytest.raises(OutOfBounds, match="in line for this model already"):
+        line.join("a")
+    held += [line.join() for _ in range(6 - EACH)]
+    with pytest.raises(OutOfBounds, match=r"^6 people are in line .* try again in about"):
+        line.join("z")
+    line.leave(held[3])
+    line.join("z")
