@@ -35,9 +35,7 @@ class Finding:
     panels: tuple[Tensor, ...] = ()
 
 
-def latents_of(
-    folder: str | Path, what: str = "latents", most: int = MOST
-) -> dict[str, Tensor]:
+def latents_of(folder: str | Path, what: str = "latents", most: int = MOST) -> dict[str, Tensor]:
     """Item id → latents (K, D) that a study kept, or its ``"sites"``; {} where it kept none."""
     found: dict[str, Tensor] = {}
     paths = sorted((Path(folder) / what).glob("*.safetensors"), key=lambda p: int(p.stem))

@@ -165,9 +165,7 @@ class Block:
             self.cancel,
             self.parents.made,
         )
-        pairs = [
-            (job, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, Trace)
-        ]
+        pairs = [(job, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, Trace)]
         leads = [self._lead(job.index, job.arm) for job, _ in pairs]
         scored = iter(self._scores([(job.index, one) for job, one in pairs], leads))
         lead_of = iter(leads)
