@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gui.workshop import Workshop
 
 WITHOUT_VISITOR = ("on_kind",)  # what is the same for everybody
+LOOKING = ("on_pick", "on_look", "on_method")  # what changes nothing that is worth keeping
 MADE = ("quick",)  # these make a handler
 
 
@@ -59,10 +60,13 @@ class Desks:
             return lambda *made: self._routed(
                 lambda desk: getattr(desk, name)(*made), example(*made)
             )
-        return self._routed(lambda desk: getattr(desk, name), example)
+        return self._routed(lambda desk: getattr(desk, name), example, name not in LOOKING)
 
     def _routed(
-        self, find: Callable[[Handlers], Callable[..., Any]], example: Callable[..., Any]
+        self,
+        find: Callable[[Handlers], Callable[..., Any]],
+        example: Callable[..., Any],
+        keep: bool = True,
     ) -> Callable[..., Any]:
         """A handler like ``example`` that first finds its desk by the visitor's key."""
         if inspect.isgeneratorfunction(example):
@@ -71,7 +75,8 @@ class Desks:
                 try:
                     yield from find(self.of(key))(key, *rest)
                 finally:
-                    self.sessions.autosave.touch(key)
+                    if keep:
+                        self.sessions.autosave.touch(key)
 
         else:
 
@@ -79,6 +84,7 @@ class Desks:
                 try:
                     return find(self.of(key))(key, *rest)
                 finally:
-                    self.sessions.autosave.touch(key)
+                    if keep:
+                        self.sessions.autosave.touch(key)
 
         return update_wrapper(does, example)

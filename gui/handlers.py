@@ -12,7 +12,7 @@ from gui import acts, asking, panel
 from gui.components.examples import examples_html
 from gui.desk import GONE, Desk, sentence_of
 from gui.forms import make_edit
-from gui.screen import Screen, map_of, say_html
+from gui.screen import Screen, inspected, looked, map_of, say_html
 from gui.steps import format_steps
 from gui.visits import Visit
 
@@ -118,16 +118,32 @@ class Handlers(Desk):
         return on_quick
 
     def on_pick(self, key: str, event: gr.EventData) -> dict[Any, Any]:
-        """Latents were selected in the strip, which shows it already."""
-        span, steps, order = int(event.span), list(event.steps), float(event.order)
-        out = self.now(key, lambda visit: acts.select(visit, span, steps, order))
-        out.pop(self.page.strip, None)
+        """Latents were selected in the strip; it shows that already, as do picture and map."""
         visit = self.visits.get(key)
-        return out if visit is None or visit.picked <= order else {self.page.say: gr.skip()}
+        if visit is None or not self.workshop.ready:
+            return {self.page.say: say_html(GONE if self.workshop.ready else self.waiting(), True)}
+        order = float(event.order)
+        acts.select(visit, int(event.span), list(event.steps), order)
+        try:
+            out = {
+                self.page.inspector: inspected(visit, self.workshop),
+                self.page.look: looked(visit, self.workshop),
+                self.page.panel.steps: format_steps(visit.steps) if visit.steps else "all",
+            }
+        except Exception as error:
+            out = {self.page.say: say_html(sentence_of(error), True)}
+        return out if visit.picked <= order else {self.page.say: gr.skip()}
 
-    def on_mark(self, key: str, event: gr.EventData) -> dict[Any, Any]:
-        """A latent was clicked in a figure."""
-        return self.now(key, lambda v: acts.select(v, int(event.span), list(event.steps)))
+    def on_look(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+        """One layer or head was chosen for the attention over the picture."""
+        visit = self.visits.get(key)
+        if visit is None:
+            return {self.page.say: say_html(GONE, True)}
+        layer, head = (None if v is None else int(v) for v in (event.layer, event.head))
+        try:
+            return {self.page.look: looked(visit, self.workshop, layer, head)}
+        except Exception as error:
+            return {self.page.say: say_html(sentence_of(error), True)}
 
     def on_method(self, key: str, event: gr.EventData) -> dict[Any, Any]:
         """Another way to draw the map; what takes long is computed here, beside the model."""

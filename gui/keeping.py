@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from gui.components.picture import data_uri
+from gui.reading import kept_readings, take_readings
 from gui.visits import Branch
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ def save_visit(
         "steps": list(visit.steps),
         "past": [list(pair) for pair in visit.past[-100:]],
         "future": [list(pair) for pair in visit.future[-100:]],
+        "readings": kept_readings(visit),
+        "trails": [
+            [trace, span, [list(p) if p is not None else None for p in way]]
+            for (trace, span), way in visit.beside.get("trails", {}).items()
+            if trace in visit.branches
+        ],
         "scores": {id: dict(s) for id, s in visit.scores.items() if id in visit.branches},
     }
     images = held.keep({b.trace.prompt.image_hash for b in branches})
@@ -131,6 +138,8 @@ def fill_visit(visit: Visit, session: Session, fresh: bool) -> None:
     visit.past = _pairs(meta, "past", names)
     visit.future = _pairs(meta, "future", names)
     visit.scores = _scores(meta, names)
+    visit.beside["readings"], visit.beside["trails"] = {}, _trails(meta, names)
+    take_readings(visit, meta.get("readings"), names)
     visit.asked = _text(meta, "asked") or traces[0].prompt.question
     visit.options = tuple(o for o in _list(meta, "options") if isinstance(o, str))[:64]
     visit.example = None
@@ -185,6 +194,19 @@ def _pairs(meta: Mapping[str, Any], name: str, names: Mapping[str, str]) -> list
         and len(pair) == 2
         and all(isinstance(i, str) and i in names for i in pair)
     ]
+
+
+def _trails(meta: Mapping[str, Any], names: Mapping[str, str]) -> dict[tuple[str, int], Any]:
+    """(row, column) of the patch each latent is nearest to, by (trace id, span)."""
+    out: dict[tuple[str, int], Any] = {}
+    for entry in _list(meta, "trails")[:1024]:
+        try:
+            trace, span, way = entry
+            places = [None if p is None else (int(p[0]), int(p[1])) for p in way[:1024]]
+            out[names[trace], int(span)] = places
+        except (TypeError, ValueError, KeyError, IndexError):
+            continue
+    return out
 
 
 def _scores(meta: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.records import Trace
+    from gui.visits import Visit
+
 Place = tuple[int, int]
+KEPT = 512  # trails kept for one visit
 
 
 def trail(latents: Tensor, patches: Tensor, grid: tuple[int, int]) -> list[Place | None]:
@@ -22,6 +26,19 @@ def trail(latents: Tensor, patches: Tensor, grid: tuple[int, int]) -> list[Place
         None for a latent without length, which points nowhere.
     """
     return [best[0][0] if best else None for best in nearest_places(latents, patches, grid, 1)]
+
+
+def trail_of(visit: Visit, trace: Trace, span: int) -> list[Place | None]:
+    """The trail of one span, from memory or a session file where it is known already."""
+    kept: dict[tuple[str, int], list[Place | None]] = visit.beside.setdefault("trails", {})
+    if (trace.id, span) not in kept:
+        if visit.patches is None or not len(visit.patches):
+            return []
+        while len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))
+        latents = trace.spans[span].latents
+        kept[(trace.id, span)] = trail(latents, visit.patches, trace.prompt.grid)
+    return kept[(trace.id, span)]
 
 
 def nearest_places(

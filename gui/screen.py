@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from gui.comparison import badge
 from gui.components.answers import answers_html
+from gui.components.inspector import inspector_html
+from gui.components.look import look_value
 from gui.components.picture import picture_html
 from gui.components.strip import Slot, slots, strip_html
 from gui.components.tree import Leaf, tree_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
-from gui.pointing import nearest_places, trail
-from gui.steps import format_steps
+from gui.pointing import trail_of
+from gui.reading import look, read_selected
 from gui.wording import answer_line, edit_title, emission_line
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ REMEDY = "The model answered without imagining, so there is nothing to edit."
 
 @dataclass(frozen=True)
 class Screen:
-    """HTML of the page's parts, as strings."""
+    """HTML of the page's parts, as strings; figures and the look as what their scripts draw."""
 
     picture: str
     strip: str
@@ -36,6 +38,7 @@ class Screen:
     tree: str
     inspector: str
     say: str
+    look: dict[str, Any] | None = None
     map: dict[str, Any] | None = None
     similarity: dict[str, Any] | None = None
 
@@ -58,8 +61,9 @@ def screen(visit: Visit, workshop: Workshop) -> Screen:
             (visit.scores.get(visit.base or "", {}), visit.scores.get(visit.shown or "", {})),
         ),
         tree=tree_html(leaves(visit)),
-        inspector=inspector_html(visit, shown),
+        inspector=inspected(visit, workshop),
         say=say_html(visit.say, visit.trouble),
+        look=looked(visit, workshop),
         map=map_of(visit, workshop),
         similarity=_similarity(visit),
     )
@@ -140,46 +144,39 @@ def leaves(visit: Visit) -> list[Leaf]:
     ]
 
 
-def inspector_html(visit: Visit, trace: Trace | None) -> str:
-    """The selected latent in numbers: its length, its neighbour, the patches it is like."""
-    if trace is None or not visit.steps or visit.span >= len(trace.spans):
-        return ""
-    step = visit.steps[-1]
-    base = visit.baseline if visit.edited is not None else None
-    slot = next(
-        (
-            s
-            for s in slots(trace, base)
-            if s.kind == "latent" and s.span == visit.span and s.step == step
-        ),
-        None,
-    )
-    if slot is None:
-        return ""
-    facts = [("norm", f"{slot.norm:.2f}")]
-    if slot.cosine is not None:
-        facts.append(("cosine to the step before", f"{slot.cosine:.2f}"))
-    if slot.change is not None:
-        facts.append(("change against the baseline, ‖z′−z‖/‖z‖", f"{slot.change:.2f}"))
-    if visit.patches is not None and trace.prompt.grid[1]:
-        latent = trace.spans[visit.span].latents[step : step + 1]
-        places = nearest_places(latent, visit.patches, trace.prompt.grid, 3)[0]
-        near = ", ".join(f"row {r + 1} column {c + 1} ({v:.2f})" for (r, c), v in places)
-        facts.append(("nearest patches of the picture (cosine)", near or "none"))
-    body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
-    return f"<h3>Latent z{step + 1}</h3><dl class='facts'>{body}</dl>"
+def inspected(visit: Visit, workshop: Workshop) -> str:
+    """The inspector of the selected latent."""
+    reading = read_selected(visit, workshop)
+    return inspector_html(reading, visit.steps[-1] if visit.steps else 0, visit.uri)
+
+
+def looked(
+    visit: Visit, workshop: Workshop, layer: int | None = None, head: int | None = None
+) -> dict[str, Any] | None:
+    """Where the selected latent looks, in one layer and head or their mean.
+
+    Raises:
+        core.errors.InputError: no such layer or head.
+    """
+    reading = read_selected(visit, workshop)
+    if reading is None:
+        return None
+    live = hasattr(workshop.engine, "passes")
+    if not live:
+        layer = head = None
+    looks = look(visit, workshop, layer, head)
+    return look_value(reading, visit.steps[-1], live, looks, layer, head)
 
 
 def _picture(visit: Visit, workshop: Workshop, shown: Trace | None) -> str:
     size = visit.image.size if visit.image is not None else (1, 1)
-    if shown is None or visit.patches is None or visit.span >= len(shown.spans):
+    if shown is None or visit.span >= len(shown.spans):
         return picture_html(visit.uri, size)
-    grid = shown.prompt.grid
-    way = trail(shown.spans[visit.span].latents, visit.patches, grid)
-    steps = format_steps(visit.steps)
-    here = visit.steps and any(k.name == "patch" for k in workshop.kinds)
-    pointing = f"point z{steps} at it" if here else ""
-    return picture_html(visit.uri, size, grid, way, visit.steps, pointing)
+    way = trail_of(visit, shown, visit.span)
+    here = visit.patches is not None and any(k.name == "patch" for k in workshop.kinds)
+    recorded = getattr(workshop.engine, "recorded", False)
+    pointing = "point {} at it" if here and not recorded else ""
+    return picture_html(visit.uri, size, shown.prompt.grid, way, visit.steps, pointing, visit.span)
 
 
 def _spans(visit: Visit) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gui.components.answers import answers_html
 from gui.components.picture import picture_html
 from gui.components.strip import slots, strip_html
-from gui.pointing import trail
+from gui.pointing import trail_of
 from gui.screen import edit_mark
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def still_picture(visit: Visit) -> str:
     """The picture with the trail of the shown run's nearest patches."""
     shown = visit.edited or visit.baseline
     size = visit.image.size if visit.image is not None else (1, 1)
-    if shown is None or visit.patches is None or not shown.spans:
+    if shown is None or not shown.spans:
         return _bare(picture_html(visit.uri, size))
-    way = trail(shown.spans[0].latents, visit.patches, shown.prompt.grid)
+    way = trail_of(visit, shown, 0)
     return _bare(picture_html(visit.uri, size, shown.prompt.grid, way))
 
 

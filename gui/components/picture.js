@@ -16,6 +16,50 @@ async function take(file) {
   }
 }
 
+// Where the picture itself is: a tall one leaves room at its sides.
+function seen(image) {
+  const box = image.getBoundingClientRect();
+  const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
+  const width = image.naturalWidth * scale;
+  const height = image.naturalHeight * scale;
+  return {
+    left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2,
+    width: width, height: height,
+  };
+}
+
+function named(steps) {
+  const parts = [];
+  for (const step of steps) {
+    const last = parts[parts.length - 1];
+    if (last && step === last[1] + 1) last[1] = step;
+    else parts.push([step, step]);
+  }
+  return "z" + parts.map(([a, b]) => (a === b ? `${a + 1}` : `${a + 1}–${b + 1}`)).join(", ");
+}
+
+// Other latents were selected: the trail and the hint say so at once, nothing is drawn anew.
+const onPick = (event) => {
+  if (!element.isConnected) {
+    window.removeEventListener("zscope-pick", onPick);
+    return;
+  }
+  const figure = element.querySelector("figure[data-point]");
+  if (!figure) return;
+  const here = event.detail.span === Number(figure.dataset.span);
+  const steps = here ? event.detail.steps : [];
+  for (const pin of figure.querySelectorAll("g.pinned")) {
+    const own = pin.dataset.steps.split(",").map(Number);
+    pin.classList.toggle("on", own.some((k) => steps.includes(k)));
+  }
+  figure.classList.toggle("pointing", steps.length > 0);
+  const hint = element.querySelector(".hint");
+  if (hint && steps.length) {
+    hint.textContent = `Click a place to ${figure.dataset.point.replace("{}", named(steps))}.`;
+  }
+};
+window.addEventListener("zscope-pick", onPick);
+
 element.addEventListener("click", (event) => {
   if (event.target.closest("[data-act=choose]") || event.target.closest(".picture.empty")) {
     element.querySelector("input[type=file]").click();
@@ -23,7 +67,7 @@ element.addEventListener("click", (event) => {
   }
   const figure = event.target.closest(".picture.pointing");
   if (!figure) return;
-  const box = figure.querySelector("img").getBoundingClientRect();
+  const box = seen(figure.querySelector("img"));
   const rows = Number(figure.dataset.rows);
   const columns = Number(figure.dataset.columns);
   const row = Math.floor(((event.clientY - box.top) / box.height) * rows);

@@ -9,10 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gui.steps import format_steps
+
 if TYPE_CHECKING:
     from PIL import Image
 
 SCRIPT = (Path(__file__).parent / "picture.js").read_text(encoding="utf-8")
+UNCHOSEN = "Numbers: the patch each latent is most like."
 SHOWN = 640  # longest side in px of the copy the page shows
 
 
@@ -34,6 +37,7 @@ def picture_html(
     trail: Sequence[tuple[int, int] | None] = (),
     selected: Sequence[int] = (),
     pointing: str = "",
+    span: int = 0,
 ) -> str:
     """The picture's place as HTML.
 
@@ -44,7 +48,9 @@ def picture_html(
         trail: (row, column) of the patch each latent of the span is nearest to, in order; None
             for a latent that points nowhere.
         selected: selected steps.
-        pointing: what a click on a place does, in words; "" when it does nothing.
+        pointing: what a click on a place does, in words; "" when it does nothing. With ``{}`` in
+            it, it does so once latents are selected, whose names stand there.
+        span: which span the trail is of.
     """
     choose = (
         '<button type="button" class="choose" data-act="choose">'
@@ -58,10 +64,18 @@ def picture_html(
             f"</figure>{choose}"
         )
     overlay = _overlay(size, grid, trail, selected) if trail and grid[0] else ""
-    state = f' data-rows="{grid[0]}" data-columns="{grid[1]}"' if pointing and grid[0] else ""
-    hint = f'<p class="hint">Click a place to {escape(pointing)}.</p>' if state else ""
+    state = hint = ""
+    on = bool(pointing and grid[0])
+    if on:
+        waits = "{}" in pointing
+        state = f' data-rows="{grid[0]}" data-columns="{grid[1]}" data-span="{span}"'
+        state += f' data-point="{escape(pointing, quote=True)}"' if waits else ""
+        names = f"z{format_steps(selected)}" if selected else ""
+        said = f"Click a place to {pointing.replace('{}', names)}."
+        hint = f'<p class="hint">{escape(said) if names or not waits else UNCHOSEN}</p>'
+        on = bool(names) or not waits
     return (
-        f'<figure class="picture{" pointing" if state else ""}"{state}>'
+        f'<figure class="picture{" pointing" if on else ""}"{state}>'
         f'<img src="{escape(uri, quote=True)}" alt="the picture asked about" draggable="false">'
         f"{overlay}</figure>{hint}{choose}"
     )
@@ -86,17 +100,15 @@ def _overlay(
     for (row, column), steps in seen.items():
         x, y = (column + 0.5) * across, (row + 0.5) * down
         on = any(k in selected for k in steps)
-        if on:
-            marks.append(
-                f'<rect x="{column * across:.1f}" y="{row * down:.1f}" width="{across:.1f}" '
-                f'height="{down:.1f}" class="patch"/>'
-            )
-        label = _numbers(steps)
+        label = numbers(steps)
         half = max(13.0, 5.0 * len(label) + 5)
         marks.append(
+            f'<g class="pinned{" on" if on else ""}" data-steps="{",".join(map(str, steps))}">'
+            f'<rect x="{column * across:.1f}" y="{row * down:.1f}" width="{across:.1f}" '
+            f'height="{down:.1f}" class="patch"/>'
             f'<rect x="{x - half:.1f}" y="{y - 13:.1f}" width="{2 * half:.1f}" height="26" '
-            f'rx="13" class="pin{" on" if on else ""}"/>'
-            f'<text x="{x:.1f}" y="{y + 5:.1f}" class="pin-name">{label}</text>'
+            f'rx="13" class="pin"/>'
+            f'<text x="{x:.1f}" y="{y + 5:.1f}" class="pin-name">{label}</text></g>'
         )
     said = "; ".join(f"z{k + 1} is nearest to row {r + 1}, column {c + 1}" for k, (r, c) in known)
     return (
@@ -107,8 +119,9 @@ def _overlay(
     )
 
 
-def _numbers(steps: Sequence[int]) -> str:
-    numbers = [k + 1 for k in steps]
-    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{numbers[0]}–{numbers[-1]}"
-    return ",".join(str(n) for n in numbers)
+def numbers(steps: Sequence[int]) -> str:
+    """Steps from 0 as short labels from 1: “1–4”, “2,5”."""
+    labels = [k + 1 for k in steps]
+    if len(labels) > 2 and labels == list(range(labels[0], labels[-1] + 1)):
+        return f"{labels[0]}–{labels[-1]}"
+    return ",".join(str(n) for n in labels)

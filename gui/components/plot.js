@@ -27,12 +27,18 @@ function coloured(value, style) {
   return value;
 }
 
-function rows(traces) {
-  const lines = [["series", "x", "y", "value"]];
+function rows(traces, layout) {
+  const columns = layout.meta && layout.meta.columns; // what a point's customdata says
+  const lines = [["series", "x", "y", ...(columns || ["value"])]];
   for (const t of traces) {
-    if (t.type === "heatmap") {
+    if (columns) {
+      t.x.forEach((x, i) => t.customdata && lines.push([t.name, x, t.y[i], ...t.customdata[i]]));
+    } else if (t.type === "heatmap") {
       t.z.forEach((row, i) => row.forEach((v, j) => lines.push([t.name, t.x[j], t.y[i], v])));
-    } else t.x.forEach((x, i) => lines.push([t.name, x, t.y[i], (t.text || [])[i] ?? ""]));
+    } else {
+      const said = (i) => (t.meta === "steps" ? t.customdata[i][2] : (t.text || [])[i]);
+      t.x.forEach((x, i) => lines.push([t.name, x, t.y[i], said(i) ?? ""]));
+    }
   }
   return lines.map((line) => line.map((v) => JSON.stringify(v ?? "")).join(",")).join("\n");
 }
@@ -73,6 +79,28 @@ element.addEventListener("click", (event) => {
   wish();
 });
 
+// Many points are drawn by WebGL where the browser has it, as SVG otherwise.
+function webgl() {
+  if (window.zscopeWebgl === undefined) {
+    const canvas = document.createElement("canvas");
+    window.zscopeWebgl = Boolean(canvas.getContext("webgl2") || canvas.getContext("webgl"));
+  }
+  return window.zscopeWebgl;
+}
+
+// What is saved is on white paper in the colours of the light page, at the zoom on the screen.
+function onPaper(gd, figure) {
+  const paper = document.body.appendChild(document.createElement("div"));
+  paper.className = "light";
+  const { data, layout } = coloured(figure, getComputedStyle(paper));
+  paper.remove();
+  for (const axis of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
+    if (gd.layout[axis] && gd.layout[axis].range) layout[axis].range = [...gd.layout[axis].range];
+  }
+  const size = { width: gd.offsetWidth, height: gd.offsetHeight };
+  return { data: data, layout: { ...layout, ...size, paper_bgcolor: "#fff", plot_bgcolor: "#fff" } };
+}
+
 let queue = Promise.resolve();
 let bound = false;
 let listening = false;
@@ -101,24 +129,40 @@ async function draw() {
   const note = element.querySelector("h3 small");
   const caption = figure.layout.meta && figure.layout.meta.caption;
   if (caption) note.textContent = caption;
-  await window.Plotly.react(node, drawn.data, { ...drawn.layout, uirevision: name }, {
+  if (!webgl()) drawn.data.forEach((t) => (t.type = t.type === "scattergl" ? "scatter" : t.type));
+  const meta = figure.layout.meta || {};
+  const tools = ["zoom2d", "pan2d", "select2d", "lasso2d"].filter((tool) => !meta.marks || tool === "select2d");
+  const saved = (format, scale) => (gd) =>
+    window.Plotly.downloadImage(onPaper(gd, figure), { format: format, scale: scale, filename: `zscope ${name}` });
+  // zoom stays for as long as the same view is drawn again
+  await window.Plotly.react(node, drawn.data, { ...drawn.layout, uirevision: meta.view || name }, {
     displaylogo: false,
     responsive: true,
-    displayModeBar: "hover",
-    toImageButtonOptions: { format: "png", scale: 3, filename: `zscope ${name}` },
-    modeBarButtonsToRemove: ["sendChartToCloud", "zoom2d", "pan2d", "select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    displayModeBar: meta.marks ? true : "hover",
+    modeBarButtonsToRemove: ["sendChartToCloud", "toImage", "autoScale2d", "zoomIn2d", "zoomOut2d", ...tools],
     modeBarButtonsToAdd: [
-      { name: "SVG", title: "Save as SVG", icon: letters("SVG"),
-        click: (gd) => window.Plotly.downloadImage(gd, { format: "svg", filename: `zscope ${name}` }) },
+      { name: "PNG", title: "Save as PNG", icon: letters("PNG"), click: saved("png", 3) },
+      { name: "SVG", title: "Save as SVG", icon: letters("SVG"), click: saved("svg", 1) },
       { name: "CSV", title: "Save the numbers as CSV", icon: letters("CSV"),
-        click: () => save(rows(figure.data), `zscope ${name}.csv`) },
+        click: () => save(rows(figure.data, figure.layout), `zscope ${name}.csv`) },
     ],
   });
   if (!listening) {
     listening = true;
-    node.on("plotly_click", (event) => {
+    const mark = (event, lasso) => {
+      const points = ((event && event.points) || []).slice(0, 4000).map((p) => p.customdata);
+      trigger("mark", { points: points.filter(Boolean), lasso: lasso, order: Date.now() });
+    };
+    if (meta.marks) {
+      node.on("plotly_click", (event) => mark(event, false));
+      node.on("plotly_selected", (event) => event && mark(event, true));
+    } else node.on("plotly_click", (event) => {
       const data = event.points[0] && event.points[0].customdata;
-      if (data) trigger("point", { span: data[0], steps: [data[1]] });
+      if (!data) return;
+      if (props.linked) {
+        const detail = { span: data[0], step: data[1] };
+        window.dispatchEvent(new CustomEvent("zscope-choose", { detail: detail }));
+      } else trigger("point", { span: data[0], steps: [data[1]] });
     });
   }
 }
@@ -126,6 +170,23 @@ async function draw() {
 const redraw = () => {
   queue = queue.then(draw).then(wish).catch((error) => console.error(error));
 };
+// The selected latents' marks get a ring; the figure itself stays as it is.
+const ring = (event) => {
+  if (!element.isConnected) {
+    window.removeEventListener("zscope-pick", ring);
+    return;
+  }
+  const node = place();
+  if (!props.value || !node || !node.data) return;
+  const ink = getComputedStyle(document.body).getPropertyValue("--ink").trim();
+  const { span, steps } = event.detail;
+  node.data.forEach((trace, i) => {
+    if (trace.type !== "scatter" || !trace.customdata || trace.meta !== "steps") return;
+    const edges = trace.customdata.map(([s, k]) => (s === span && steps.includes(k) ? ink : trace.marker.color));
+    window.Plotly.restyle(node, { "marker.line.color": [edges] }, [i]);
+  });
+};
+if (props.linked) window.addEventListener("zscope-pick", ring);
 watch("value", redraw);
 window.addEventListener("zscope-theme", redraw);
 redraw();

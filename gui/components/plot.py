@@ -25,7 +25,11 @@ def library() -> Path:
 
 
 def plot(
-    name: str, elem_id: str, note: str = "", methods: Mapping[str, str] | None = None
+    name: str,
+    elem_id: str,
+    note: str = "",
+    methods: Mapping[str, str] | None = None,
+    linked: bool = False,
 ) -> gr.HTML:
     """One figure; its value is a figure dictionary or None, a click triggers ``point``.
 
@@ -35,6 +39,8 @@ def plot(
         note: says beside the heading how to read it.
         methods: ways to compute it, key → title, the first as drawn by every act; another one
             is asked for with the event ``method``.
+        linked: a click selects the latent in the Studio's strip instead, and what is selected
+            there has a ring here.
     """
     path = library()
     gr.set_static_paths([path])
@@ -51,4 +57,5 @@ def plot(
         elem_id=elem_id,
         plotly_path=str(path),
         plot_name=name,
+        linked=linked,
     )

@@ -20,9 +20,10 @@ function show(span, steps, focus) {
     const on = Number(cell.dataset.span) === span && steps.includes(Number(cell.dataset.step));
     cell.setAttribute("aria-pressed", on ? "true" : "false");
     const lead = Number(cell.dataset.span) === span && Number(cell.dataset.step) === focus;
-    cell.tabIndex = lead ? 0 : -1;
+    cell.tabIndex = lead || (focus === null && on) ? 0 : -1;
     if (lead) cell.focus({ preventScroll: false });
   }
+  window.dispatchEvent(new CustomEvent("zscope-pick", { detail: { span: span, steps: steps } }));
   // The newest selection counts, in whatever order the server hears of several.
   clearTimeout(told);
   told = setTimeout(() => trigger("pick", { span: span, steps: steps, order: Date.now() }), 30);
@@ -40,6 +41,17 @@ function pick(cell, extend) {
     show(span, [step], step);
   }
 }
+
+// A latent was clicked in a figure that is linked to the strip.
+if (window.zscopeChoose) window.removeEventListener("zscope-choose", window.zscopeChoose);
+window.zscopeChoose = (event) => {
+  const { span, step } = event.detail;
+  const there = (cell) => Number(cell.dataset.span) === span && Number(cell.dataset.step) === step;
+  if (!cells().some(there)) return;
+  anchor = { span: span, step: step };
+  show(span, [step], null);
+};
+window.addEventListener("zscope-choose", window.zscopeChoose);
 
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");

@@ -213,8 +213,7 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
     state = " edited" if slot.mark else " moved" if changed else ""
     state += " waits" if slot.pending else ""
     mark = f'<span class="mark">{escape(slot.mark)}</span>' if slot.mark else ""
-    if not mark and changed:
-        mark = f'<span class="mark follow">Δ {slot.change:.2f}</span>'
+    moved = f'<span class="moved-by">Δ{slot.change:.2f}</span>' if changed else ""
     cosine = f"∠{slot.cosine:.2f}" if slot.cosine is not None else ""
     label = escape(", ".join(said), quote=True)
     return (
@@ -222,8 +221,8 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
         f'data-step="{slot.step}" aria-pressed="{"true" if on else "false"}" '
         f'tabindex="{"0" if on or (not selected[1] and slot.step == 0) else "-1"}" '
         f'aria-label="{label}" title="{label}">'
-        f'<span class="top"><span class="name">{name}</span>{mark}</span>'
-        f"{barcode_svg(rows, names)}"
+        f'<span class="top"><span class="name">{name}</span>{moved}</span>'
+        f"{barcode_svg(rows, names)}{mark}"
         f'<span class="facts"><span>‖{slot.norm:.1f}‖</span><span>{cosine}</span></span></button>'
     )
 

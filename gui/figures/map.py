@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gui.components.picture import numbers
 from gui.figures.look import INK, NOW, SHEET, SOFT, THEN, bare_axis, layout
 
+NEAR = 0.055  # of the map's larger side: marks nearer than this would hide each other
 ARROWS = 32  # more than these would hide what they show
 Points = Sequence[Sequence[float]]
 
@@ -44,9 +46,11 @@ def map_figure(
                 "hovertemplate": f"{background_name}<extra></extra>",
             }
         )  # fmt: skip
-    data.append(_trajectory("baseline", before, THEN, span, selected if not len(after) else ()))
+    near = NEAR * _reach(before, after, background)
+    rings = selected if not len(after) else ()
+    data.append(_trajectory("baseline", before, THEN, span, rings, near))
     if len(after):
-        data.append(_trajectory("edited", after, NOW, span, selected))
+        data.append(_trajectory("edited", after, NOW, span, selected, near))
     arrows = [
         {
             "x": float(q[0]), "y": float(q[1]), "ax": float(p[0]), "ay": float(p[1]),
@@ -69,20 +73,54 @@ def map_figure(
     }
 
 
+def labels(points: Points, near: float) -> tuple[list[str], list[str]]:
+    """Text of each point and where it stands: points nearer than ``near`` share one label.
+
+    A lone point has its number inside; several carry theirs above the first of them.
+    """
+    text, where = [""] * len(points), ["middle center"] * len(points)
+    groups: list[list[int]] = []
+    for k, p in enumerate(points):
+        for group in groups:
+            q = points[group[0]]
+            if abs(p[0] - q[0]) < near and abs(p[1] - q[1]) < near:
+                group.append(k)
+                break
+        else:
+            groups.append([k])
+    for group in groups:
+        text[group[0]] = numbers(group)
+        if len(group) > 1:
+            where[group[0]] = "top center"
+    return text, where
+
+
+def _reach(*tables: Points) -> float:
+    """The larger side of the box around all points; 1 when they coincide."""
+    sides = []
+    for axis in (0, 1):
+        values = [float(p[axis]) for table in tables for p in table if p[axis] == p[axis]]
+        sides.append(max(values) - min(values) if values else 0.0)
+    return max(sides) or 1.0
+
+
 def _trajectory(
-    name: str, points: Points, colour: str, span: int, selected: Sequence[int]
+    name: str, points: Points, colour: str, span: int, selected: Sequence[int], near: float
 ) -> dict[str, Any]:
     steps = range(len(points))
+    text, where = labels(points, near)
     return {
-        "type": "scatter", "mode": "lines+markers+text", "name": name,
+        "type": "scatter", "mode": "lines+markers+text", "name": name, "meta": "steps",
         "x": [float(p[0]) for p in points], "y": [float(p[1]) for p in points],
-        "text": [str(k + 1) for k in steps], "textposition": "middle center",
-        "textfont": {"color": SHEET, "size": 9},
-        "customdata": [[span, k] for k in steps],
+        "text": text, "textposition": where,
+        "textfont": {
+            "color": [SHEET if w == "middle center" else colour for w in where], "size": 10,
+        },
+        "customdata": [[span, k, k + 1] for k in steps],
         "line": {"color": colour, "width": 1.5},
         "marker": {
             "color": colour, "size": 15,
             "line": {"color": [INK if k in selected else colour for k in steps], "width": 2},
         },
-        "hovertemplate": f"{name} z%{{text}}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+        "hovertemplate": f"{name} z%{{customdata[2]}}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
     }  # fmt: skip

@@ -14,7 +14,7 @@ def test_the_map_draws_both_runs_and_the_way_between():
     assert background["x"] == [5.0]
     assert base["x"] == [0.0, 1.0]
     assert edited["y"] == [0.0, 1.0]
-    assert edited["customdata"] == [[0, 0], [0, 1]]
+    assert edited["customdata"] == [[0, 0, 1], [0, 1, 2]]
     arrows = figure["layout"]["annotations"]
     assert [(a["ax"], a["x"]) for a in arrows] == [(1.0, 2.0)]  # the first point did not move
     assert figure["layout"]["meta"]["caption"] == "PCA"

@@ -6,9 +6,11 @@ from core.records import Edit
 from gui.components.answers import answers_html
 from gui.components.barcode import BARS, bars
 from gui.components.examples import examples_html
+from gui.components.inspector import inspector_html
 from gui.components.picture import picture_html
 from gui.components.strip import slots, strip_html
 from gui.components.tree import Leaf, tree_html
+from gui.reading import Reading
 from gui.screen import say_html, screen
 
 EVIL = "<img src=x onerror=alert(1)>\"'</script>"
@@ -64,6 +66,9 @@ def test_nothing_anyone_wrote_becomes_html(engine, trace):
         examples_html([(EVIL, EVIL, EVIL)], 0),
         picture_html(EVIL, (1, 1), (4, 4), [(0, 0)], [0]),
         say_html(EVIL, True),
+        inspector_html(Reading(says=((EVIL, 0.5),), bank=((EVIL, 1, 0.5),), problem=EVIL)),
+        inspector_html(Reading(near=((EVIL, 0.5),), layers=(((EVIL, 0.5),),))),
+        inspector_html(Reading(grid=(2, 2), patches=((1, 1, 0.5),)), 0, EVIL),
     ]
     for html in pages:
         assert "<img src=x" not in html

@@ -1,0 +1,323 @@
+"""One latent read in every way there is: what it says, where it looks, what it is like.
+
+A reading is made for the selected latent alone, so that neither attention nor lens ever grows
+with the run; it is plain numbers and words, kept with the visit and saved with its session, so
+that recorded runs can be looked into without their model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.records import Trace
+    from gui.visits import Visit
+    from gui.workshop import Workshop
+
+WORDS, LAYER_WORDS, PATCHES, NEIGHBOURS = 5, 3, 4, 5
+KEPT = 256  # readings kept for one visit
+READERS = 16  # words of the answer whose attention is averaged
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What can be read off one latent; empty where something cannot be known.
+
+    Attributes:
+        norm: ‖z‖.
+        norm_share: share (0–100) of the bank's latents of this step that are shorter.
+        percentile: share (0–100) of them that are nearer to the step's mean.
+        cosine: to the step before; change: ‖z′−z‖/‖z‖ against the baseline.
+        says: (word, probability) the output layer reads in what was fed.
+        near: (word, cosine) of the nearest vocabulary embeddings.
+        layers: (word, probability) read behind each layer, row 0 at the input.
+        patches: (row, column, cosine) of the nearest image patches.
+        bank: (item in words, step from 1, cosine) of the nearest latents in the bank.
+        grid: rows and columns of the picture's patches.
+        looks: attention on each patch, row by row, mean over layers and heads.
+        depth: numbers of layers and heads there are to choose from.
+        shares: (group, attention) on picture, question, latents and words; they sum to 1.
+        read: attention of the answer's words on every latent of the run, in order.
+        problem: why the model could not be asked, in one sentence.
+    """
+
+    norm: float = 0.0
+    norm_share: float | None = None
+    percentile: float | None = None
+    cosine: float | None = None
+    change: float | None = None
+    says: tuple[Row, ...] = ()
+    near: tuple[Row, ...] = ()
+    layers: tuple[tuple[Row, ...], ...] = ()
+    patches: tuple[Row, ...] = ()
+    bank: tuple[Row, ...] = ()
+    grid: tuple[int, int] = (0, 0)
+    looks: tuple[float, ...] = ()
+    depth: tuple[int, int] = (0, 0)
+    shares: tuple[Row, ...] = ()
+    read: tuple[float, ...] = ()
+    problem: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {name: _listed(value) for name, value in asdict(self).items()}
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(v) for v in value] if isinstance(value, tuple) else value
+
+
+def reading_of(plain: Any) -> Reading | None:
+    """A reading out of a stranger's JSON; None when it is none."""
+    try:
+        values = {f.name: plain[f.name] for f in fields(Reading) if f.name in plain}
+        made = Reading(
+            **{
+                **{n: _number(values.get(n)) for n in ("norm_share", "percentile", "cosine")},
+                "norm": _number(values["norm"]) or 0.0,
+                "change": _number(values.get("change")),
+                **{n: _scored(values.get(n, ())) for n in ("says", "near", "shares")},
+                "layers": tuple(_scored(row) for row in values.get("layers", ())[:256]),
+                "patches": tuple(
+                    (int(r[0]), int(r[1]), _number(r[2]) or 0.0)
+                    for r in values.get("patches", ())[:32]
+                ),
+                "bank": tuple(
+                    (str(r[0])[:120], int(r[1]), _number(r[2]) or 0.0)
+                    for r in values.get("bank", ())[:32]
+                ),
+                "grid": _pair(values.get("grid", (0, 0))),
+                "depth": _pair(values.get("depth", (0, 0))),
+                **{n: _numbers(values.get(n, ())) for n in ("looks", "read")},
+                "problem": str(values.get("problem", ""))[:400],
+            }
+        )
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+        return None
+    return made if len(made.looks) in (0, made.grid[0] * made.grid[1]) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and isfinite(float(value)) else None
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(_number(v) or 0.0 for v in values[:16384])
+
+
+def _scored(rows: Any) -> tuple[Row, ...]:
+    return tuple((str(r[0])[:80], _number(r[1]) or 0.0) for r in rows[:32])
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return min(max(int(value[0]), 0), 4096), min(max(int(value[1]), 0), 4096)
+
+
+def readings(visit: Visit) -> dict[tuple[str, int, int], Reading]:
+    """The visit's readings by (trace id, span, step)."""
+    found: dict[tuple[str, int, int], Reading] = visit.beside.setdefault("readings", {})
+    return found
+
+
+def read_selected(visit: Visit, workshop: Workshop) -> Reading | None:
+    """The reading of the selected latent (the last of several); None when none is selected."""
+    trace = visit.edited or visit.baseline
+    if trace is None or not visit.steps or visit.span >= len(trace.spans):
+        return None
+    step = visit.steps[-1]
+    if step >= len(trace.spans[visit.span]):
+        return None
+    return read(visit, workshop, trace, visit.span, step)
+
+
+def read(visit: Visit, workshop: Workshop, trace: Trace, span: int, step: int) -> Reading:
+    """One latent's reading, from memory where it was read before."""
+    kept, name = readings(visit), (trace.id, span, step)
+    made = kept.get(name)
+    if made is None:
+        facts = _facts(trace, span, step)
+        if not getattr(workshop.engine, "recorded", False):
+            facts |= like(workshop.engine, visit.patches, trace, span, step)
+            facts |= _inside(visit, workshop.engine, trace, span, step)
+            while len(kept) >= KEPT:
+                kept.pop(next(iter(kept)))
+        made = kept[name] = Reading(**facts)
+    return replace(made, change=_change(visit, trace, span, step))
+
+
+def _facts(trace: Trace, span: int, step: int) -> dict[str, Any]:
+    """What the run itself holds."""
+    latents = trace.spans[span].latents
+    out: dict[str, Any] = {"norm": float(latents[step].norm()), "grid": trace.prompt.grid}
+    if step:
+        from core.measures.similarity import cosine
+
+        out["cosine"] = _number(float(cosine(latents[step - 1 : step], latents[step : step + 1])))
+    return out
+
+
+def _change(visit: Visit, trace: Trace, span: int, step: int) -> float | None:
+    """Against the run the screen compares with; None for that run itself."""
+    before = visit.baseline
+    if before is None or before is trace:
+        return None
+    if span >= len(before.spans) or step >= len(before.spans[span]):
+        return None
+    old = before.spans[span].latents[step]
+    new = trace.spans[span].latents[step]
+    return float((new - old).norm()) / max(float(old.norm()), 1e-9)
+
+
+def like(engine: Any, patches: Tensor | None, trace: Trace, span: int, step: int) -> dict[str, Any]:
+    """What the vector is like: the bank's latents, and the picture's patches."""
+    from core.measures.geometry import longer_than
+    from core.measures.neighbours import nearest
+    from gui.pointing import nearest_places
+
+    latents, out = trace.spans[span].latents[step : step + 1], {}
+    if patches is not None and trace.prompt.grid[1]:
+        near = nearest_places(latents, patches, trace.prompt.grid, PATCHES)[0]
+        out["patches"] = tuple((r + 1, c + 1, v) for (r, c), v in near)
+    bank = getattr(engine, "bank", None)
+    if bank is not None and bool(latents.norm() > 0):
+        steps = bank.latents.shape[1]
+        rows = bank.latents.flatten(0, 1)
+        kept = rows.isfinite().all(dim=1).nonzero()[:, 0]
+        found, gaps = nearest(rows[kept], NEIGHBOURS, latents, "cosine")
+        where = kept[found[0]].tolist()
+        out["bank"] = tuple(
+            (_named(bank, i // steps), i % steps + 1, 1 - gap)
+            for i, gap in zip(where, gaps[0].tolist(), strict=True)
+        )
+    if bank is not None:
+        clean = bank.latents[:, min(step, bank.latents.shape[1] - 1)]
+        out["percentile"] = bank.percentile(step, latents[0])
+        out["norm_share"] = _number(longer_than(latents[0], clean))
+    return out
+
+
+def _named(bank: Any, row: int) -> str:
+    """An item of the bank in a few words."""
+    items = getattr(bank, "items", ())
+    item = items[row] if row < len(items) else None
+    if item is None or not item.question:
+        return f"clean run {row + 1}"
+    answer = f" → {item.answer}" if item.answer is not None else ""
+    return f"{item.task or item.question[:40]}{answer}"
+
+
+def _inside(visit: Visit, engine: Any, trace: Trace, span: int, step: int) -> dict[str, Any]:
+    """What only the model can tell; nothing but a sentence where it cannot be asked."""
+    from core.errors import ZscopeError
+
+    if not hasattr(engine, "passes"):
+        return {}
+    try:
+        return {
+            **_lenses(engine, trace, span, step),
+            **_attention(visit, engine, trace, span, step),
+        }
+    except ZscopeError as error:
+        return {"problem": str(error)}
+
+
+def _lenses(engine: Any, trace: Trace, span: int, step: int) -> dict[str, Any]:
+    from core.measures.lens import embedding_lens, input_lens, layer_lens
+
+    latents, piece = trace.spans[span].latents[step : step + 1], engine.reader.piece
+    place = trace.spans[span].start + step
+    near = embedding_lens(engine, latents, WORDS).words(piece)[0]
+    layers = layer_lens(engine, trace, [place], LAYER_WORDS).words(piece)
+    return {
+        "says": tuple(input_lens(engine, latents, WORDS).words(piece)[0]),
+        "near": tuple((word, v) for word, v in near if isfinite(v)),
+        "layers": tuple(tuple(row) for row in layers),
+    }
+
+
+def _attention(visit: Visit, engine: Any, trace: Trace, span: int, step: int) -> dict[str, Any]:
+    from core.engine.inspect import attention_of
+    from core.measures.attention import layout_of, over_image, shares
+
+    layout = layout_of(engine, trace)
+    weights = attention_of(engine, trace, [trace.spans[span].start + step])
+    # one slot's weights and no more: a second choice of layer or head need not ask the model
+    visit.beside["looked"] = ((trace.id, span, step), weights, layout)
+    out: dict[str, Any] = {
+        "depth": (weights.shape[0], weights.shape[1]),
+        "shares": tuple((n, float(v.mean())) for n, v in shares(weights, layout).items()),
+        "read": _read_by_answer(visit, engine, trace, layout),
+    }
+    if layout.image:
+        out["looks"] = tuple(over_image(weights, layout)[0].flatten().tolist())
+        out["grid"] = layout.grid
+    return out
+
+
+def _read_by_answer(visit: Visit, engine: Any, trace: Trace, layout: Any) -> tuple[float, ...]:
+    """Attention of the words behind the last latent on every latent, their mean."""
+    from core.engine.inspect import attention_of
+    from core.measures.attention import over_latents
+
+    kept: dict[str, tuple[float, ...]] = visit.beside.setdefault("read by", {})
+    if trace.id not in kept:
+        words = range(trace.spans[-1].stop, len(trace.token_ids) - 1)[:READERS]
+        if not words:
+            return ()
+        weights = attention_of(engine, trace, list(words))
+        while len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))
+        kept[trace.id] = tuple(over_latents(weights, layout).mean(0).tolist())
+    return kept[trace.id]
+
+
+def look(
+    visit: Visit, workshop: Workshop, layer: int | None, head: int | None
+) -> tuple[float, ...]:
+    """Attention of the selected latent on each patch, in one layer and head or their mean.
+
+    Raises:
+        core.errors.InputError: no such layer or head, or no picture.
+    """
+    from core.measures.attention import over_image
+
+    reading = read_selected(visit, workshop)
+    trace = visit.edited or visit.baseline
+    if reading is None or trace is None or not reading.looks:
+        return ()
+    if layer is None and head is None:
+        return reading.looks
+    name = (trace.id, visit.span, visit.steps[-1])
+    if visit.beside.get("looked", ((),))[0] != name:
+        _attention(visit, workshop.engine, trace, visit.span, visit.steps[-1])
+    _, weights, layout = visit.beside["looked"]
+    return tuple(over_image(weights, layout, layer, head)[0].flatten().tolist())
+
+
+def kept_readings(visit: Visit) -> Mapping[str, Any]:
+    """The visit's readings as JSON, for its session file."""
+    return {
+        f"{trace}:{span}:{step}": made.plain()
+        for (trace, span, step), made in readings(visit).items()
+        if trace in visit.branches
+    }
+
+
+def take_readings(visit: Visit, plain: Any, names: Mapping[str, str]) -> None:
+    """Readings out of a session file; ``names`` maps the runs' ids there to those here."""
+    if not isinstance(plain, dict):
+        return
+    kept = readings(visit)
+    for name, entry in list(plain.items())[:KEPT]:
+        trace, _, rest = str(name).partition(":")
+        span, _, step = rest.partition(":")
+        made = reading_of(entry)
+        if trace in names and made is not None and span.isdecimal() and step.isdecimal():
+            kept[(names[trace], int(span), int(step))] = made
