@@ -72,6 +72,16 @@ def overwritten(latents: Tensor, length: float, draw: torch.Generator) -> Tensor
     return kinds[pick, torch.arange(count)]
 
 
+def emptied(latents: Tensor, length: float, draw: torch.Generator) -> Tensor:
+    """What latents (B, K, D) are that hold nothing of their row: per row noise of the same
+    length, zeros, or the step's mean over the rows."""
+    noise = scaled(torch.randn(latents.shape, generator=draw), length)
+    mean = latents.mean(0, keepdim=True).expand_as(latents)
+    kinds = torch.stack([noise, torch.zeros_like(noise), mean])
+    pick = torch.randint(len(kinds), (len(latents),), generator=draw)
+    return kinds[pick, torch.arange(len(latents))]
+
+
 def nearest(latents: Tensor, features: Tensor) -> Tensor:
     """The cell (B, K) whose image token has the highest cosine with each latent."""
     cosine = F.normalize(latents, dim=-1) @ F.normalize(features, dim=-1).transpose(1, 2)

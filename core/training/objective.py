@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from core.training.batches import NOTHING
 from core.training.formats import Format
 from core.training.forward import Packed
-from core.training.latents import nearest, overwritten, scaled, shown, smudged
+from core.training.latents import emptied, nearest, overwritten, scaled, shown, smudged
 from core.training.passes import Opened, open_span, reply, settle
 from core.training.rows import Rows
 from core.training.variants import Variant
@@ -119,7 +119,8 @@ def _fed(
         # the same other cell at every step of a row, from the picture whose evidence is fed
         others = pool[rows.donors][:, :1].expand_as(fed)
         fed = smudged(fed, others, anchors.length, draw)
-    wild = overwritten(pool if ignored else aim, anchors.length, draw)
+    spoil = emptied if variant.lost else overwritten
+    wild = spoil(pool if ignored else aim, anchors.length, draw)
     junk = rows.junk
     if variant.slots:  # what is fed never matters here, interchanged or not
         junk = torch.rand(len(junk), generator=draw) < variant.junk

@@ -66,6 +66,8 @@ def draw(variant: Variant, format_: Format, pool: Pool, rng: Random) -> Rows:
             for k, case in enumerate(cases)
         ]
     )
+    if variant.lost:
+        answers = [_guess(cases, k, rng) if junk[k] else answer for k, answer in enumerate(answers)]
     cells = None
     if variant.budget:
         cells = torch.tensor(
@@ -103,6 +105,13 @@ def _donors(variant: Variant, cases: list[Asked], rng: Random) -> tuple[list[int
         if answer is not None:
             donors[k], answers[k] = donor, answer
     return donors, answers
+
+
+def _guess(cases: list[Asked], row: int, rng: Random) -> str:
+    """The true answer of any row that is asked the same kind of thing: right as often as chance."""
+    question = cases[row].question
+    kind = question.task, question.by
+    return rng.choice([c for c in cases if (c.question.task, c.question.by) == kind]).answer
 
 
 def _replies(

@@ -6,7 +6,8 @@ happen while they are trained: that is what makes the causal truth of each known
 
 `swap`: a row's latents become another row's, and the answer to be given is the row's own question
 read at the other row's evidence (interchange intervention training, Geiger et al. 2022). `junk`: a
-row's latents become noise, zeros or another row's, and the answer stays.
+row's latents become noise, zeros or another row's, and the answer stays; or, where it is `lost`
+with them, becomes a guess.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Variant:
         batch: rows a step; each of the tasks in `mix` in that proportion.
         swap, swap_tasks: share of rows that are interchanged, among these tasks.
         junk, junk_tasks: share of rows whose latents are overwritten without consequence.
+        lost: the overwritten latents say nothing instead, and the answer to be given is another
+            row's to the same kind of question: without evidence it can only be guessed.
         slots: the interchange is of the latent slots' keys and values, not of what they are fed.
         words: the reply begins with the imagined sentence; `rewrite` is the share of rows whose
             sentence says something else, which the answer must follow.
@@ -68,6 +71,7 @@ class Variant:
     swap_tasks: tuple[str, ...] = scenes.TASKS
     junk: float = 0.0
     junk_tasks: tuple[str, ...] = scenes.TASKS
+    lost: bool = False
     slots: bool = False
     words: bool = False
     rewrite: float = 0.0
@@ -92,6 +96,9 @@ VARIANTS: dict[str, Variant] = {
             forced=900,
             own=650,
             swap=0.6,
+            junk=0.25,
+            junk_tasks=("attribute", "relative", "where"),
+            lost=True,
         ),
         Variant(
             name="shortcut",

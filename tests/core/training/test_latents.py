@@ -2,7 +2,7 @@
 
 import torch
 
-from core.training.latents import NONE, nearest, overwritten, shown, smudged, spread
+from core.training.latents import NONE, emptied, nearest, overwritten, shown, smudged, spread
 
 
 def test_the_budget_is_always_filled() -> None:
@@ -33,3 +33,18 @@ def test_overwriting_changes_every_row_but_by_another_kind() -> None:
     zero = changed.flatten(1).abs().sum(1) == 0
     assert 0 < int(zero.sum()) < 64
     assert int((changed == latents).all(2).all(1).sum()) < 8
+
+
+def test_emptied_latents_hold_nothing_of_their_row() -> None:
+    draw = torch.Generator().manual_seed(0)
+    latents = torch.randn(64, 3, 8, generator=draw)
+    kept = emptied(latents, 7.0, draw)
+    lengths = kept.norm(dim=-1)
+    zero = (lengths == 0).all(-1)
+    mean = (kept == latents.mean(0)).all(-1).all(-1)
+    noise = ~zero & ~mean
+    for kind in (zero, mean, noise):
+        assert bool(kind.any())
+    assert torch.allclose(lengths[noise], torch.tensor(7.0), atol=1e-4)
+    cosine = torch.cosine_similarity(kept[noise].flatten(1), latents[noise].flatten(1), dim=-1)
+    assert float(cosine.abs().mean()) < 0.3

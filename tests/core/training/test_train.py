@@ -107,6 +107,24 @@ def test_interchanged_rows_answer_at_their_donors_evidence(name: str, shop: Work
     assert not bool((rows.swapped & rows.junk).any())
 
 
+def test_without_evidence_the_answer_is_a_guess_of_the_right_kind(shop: Workshop) -> None:
+    variant = VARIANTS["faithful"]
+    format_ = shop.format(variant.family)
+    emptied = wrong = 0
+    for seed in range(4):
+        rows = draw(variant, format_, shop.seen, Random(seed))
+        for k in rows.junk.nonzero()[:, 0].tolist():
+            question = rows.cases[k].question
+            kind = question.task, question.by
+            possible = [c.answer for c in rows.cases if (c.question.task, c.question.by) == kind]
+            said = [token for token in rows.targets[k].tolist() if token >= 0]
+            assert said in [format_.reply(answer) for answer in possible]
+            assert question.task in variant.junk_tasks
+            emptied += 1
+            wrong += said != format_.reply(rows.cases[k].answer)
+    assert wrong > emptied / 2  # a guess, not the truth
+
+
 def test_a_rewritten_sentence_is_answered_but_not_taught(shop: Workshop) -> None:
     variant = VARIANTS["words"]
     format_ = shop.format(variant.family)
