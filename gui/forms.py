@@ -11,7 +11,7 @@ from gui.steps import parse_steps
 if TYPE_CHECKING:
     from core.records import Edit, Trace
 
-BY_HAND = ("manual",)  # kinds that need vectors, which the panel has no field for
+BY_HAND = ("manual", "picture")  # kinds that need vectors, which the panel has no field for
 PLACE = re.compile(r"\s*(\d{1,4})\s*[,; ]\s*(\d{1,4})\s*")
 WITHOUT_TEXT = ("filler",)  # kinds whose token may be left out: the pad stands for it
 DOSE, ANGLE, FRACTION, COUNT = "dose", "angle", "fraction", "count"

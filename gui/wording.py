@@ -58,6 +58,8 @@ def receipt_line(receipt: Receipt, titles: dict[str, str]) -> str:
         parts.append(f"percentile {receipt.percentile:.0f}{off}")
     if receipt.note:
         parts.append(receipt.note)
+    if receipt.doses[0].place is not None:  # the prompt was edited, not a latent
+        return f"{title}: " + ", ".join(parts)
     return f"z{format_steps([d.step for d in receipt.doses])}, {title}: " + ", ".join(parts)
 
 

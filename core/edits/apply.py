@@ -15,12 +15,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from core.edits import edge, slot, structure
+from core.edits import edge, prompt, slot, structure
 from core.edits.context import Context
 from core.edits.kinds import Change, get
+from core.edits.script import closing, held_places
 from core.engine import Engine
 from core.engine.dose import dose
-from core.engine.plan import Plan, Prepared, Scripted
+from core.engine.plan import Plan, Prepared
 from core.engine.store import Held
 from core.errors import EditError
 from core.records import Dose, Edit, Receipt
@@ -50,6 +51,8 @@ def _prepare(edits: Sequence[Edit], context: Context) -> Prepared:
             return slot.prepare(edits[0], context)
         if kinds[0].locus == "edge":
             return edge.prepare(edits[0], context)
+        if kinds[0].locus == "prompt":
+            return prompt.prepare(edits[0], context)
         return _structural(edits[0], context)
     modes = {edit.mode for edit in edits}
     if len(modes) > 1:
@@ -125,7 +128,10 @@ def _replacing(changes: Sequence[_Applied], context: Context, pinned: bool) -> P
     """``propagate`` and ``pinned``: decode on from the first edited slot."""
     spans = context.trace.spans
     fork = min(spans[c.edit.span].start + min(c.steps) for c in changes)
-    script = _held_span(context, changes[0].edit.span, fork) if pinned else {}
+    script = {}
+    if pinned:
+        stop = spans[changes[0].edit.span].stop
+        script = held_places(context, range(fork + 1, stop)) | closing(context, stop)
     plan = Plan(
         fork=fork,
         script=script,
@@ -133,30 +139,6 @@ def _replacing(changes: Sequence[_Applied], context: Context, pinned: bool) -> P
         holds=pinned,
     )
     return Prepared(plan, lambda hidden: tuple(c.receipt(context, hidden) for c in changes))
-
-
-def _held_span(context: Context, span: int, fork: int) -> dict[int, Scripted]:
-    """The parent's slots behind ``fork`` up to and including the span's end token."""
-    trace, live = context.trace, context.engine.live(context.held)
-    stop = trace.spans[span].stop
-    places = list(range(fork + 1, stop))
-    if _closed_by_end(context, stop):
-        places.append(stop)
-    return {
-        place: Scripted(
-            trace.token_ids[place],
-            trace.sampled_ids[place],
-            live.states[place],
-            live.vectors.get(place),
-        )
-        for place in places
-    }
-
-
-def _closed_by_end(context: Context, stop: int) -> bool:
-    """Whether the token behind the span is its end token, which the modes hold too."""
-    tokens = context.trace.token_ids
-    return stop < len(tokens) and tokens[stop] == context.engine.ids.end
 
 
 def _cached(changes: Sequence[_Applied], context: Context) -> Prepared:
@@ -173,17 +155,10 @@ def _cached(changes: Sequence[_Applied], context: Context) -> Prepared:
         seen = natural.float().cpu()
         edited = _chain(changes, span, step, seen)
         slots[place] = natural if edited is seen else edited
-    script = {}
-    if _closed_by_end(context, record.stop):
-        place = record.stop
-        trace = context.trace
-        script[place] = Scripted(
-            trace.token_ids[place], trace.sampled_ids[place], live.states[place]
-        )
     plan = Plan(
         fork=record.stop,
         settle_from=live.hidden[record.stop],
-        script=script,
+        script=closing(context, record.stop),
         slots=slots,
     )
     return Prepared(plan, lambda hidden: tuple(c.receipt(context, hidden) for c in changes))

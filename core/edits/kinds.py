@@ -4,9 +4,10 @@ A kind acts at a *locus*: ``content`` overwrites the vector that is fed back (wh
 published interventions do); ``slot`` moves the keys and values of latent positions, which is
 where a model may keep what its latents seem not to hold; ``edge`` cuts attention from or to
 the latents; ``presence`` changes whether and how many latents there are; ``gate`` forbids or
-forces the span; ``text`` rewrites the imagination of a model that imagines in words. Content
-edits leave the slots themselves in place: at every layer but the first a latent slot still
-attends to the picture, so a null at that locus alone does not show that latents are useless.
+forces the span; ``text`` rewrites the imagination of a model that imagines in words;
+``prompt`` changes what stands before the latents, for controls. Content edits leave the slots
+themselves in place: at every layer but the first a latent slot still attends to the picture,
+so a null at that locus alone does not show that latents are useless.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from core.records import Edit
 Change = Callable[[int, Tensor], Tensor]
 """(step, the vector about to be fed (D,) float32) → the vector to feed."""
 
-Locus = Literal["content", "slot", "edge", "presence", "gate", "text"]
+Locus = Literal["content", "slot", "edge", "presence", "gate", "text", "prompt"]
 
 
 @dataclass(frozen=True)

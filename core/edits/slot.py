@@ -15,8 +15,9 @@ from torch import Tensor
 
 from core.edits.context import Context
 from core.edits.kinds import Kind, register
+from core.edits.script import closing
 from core.engine.dose import dose
-from core.engine.plan import Layers, Plan, Prepared, Scripted
+from core.engine.plan import Layers, Plan, Prepared
 from core.engine.store import Held
 from core.errors import EditError
 from core.records import Edit, Receipt
@@ -63,13 +64,12 @@ def prepare(edit: Edit, context: Context) -> Prepared:
             for layer, (a, b) in enumerate(zip(old, new, strict=True))
         ]
         moved[step] = _flat(old), _flat(carried[here])
-    script = {}
-    if context.trace.token_ids[span.stop] == engine.ids.end:
-        trace, place = context.trace, span.stop
-        script[place] = Scripted(
-            trace.token_ids[place], trace.sampled_ids[place], live.states[place]
-        )
-    plan = Plan(fork=span.stop, settle_from=live.hidden[span.stop], script=script, carried=carried)
+    plan = Plan(
+        fork=span.stop,
+        settle_from=live.hidden[span.stop],
+        script=closing(context, span.stop),
+        carried=carried,
+    )
     doses = tuple(dose(step, *pair) for step, pair in sorted(moved.items()))
     note = f"{edit.part} of layers {window[0] + 1} to {window[1]}"
     receipt = Receipt("slot", "cached", edit.span, doses, note)

@@ -7,23 +7,26 @@ next token has to be chosen from a hidden state that is known (gate edits, ``cac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from core.engine.cache import RowCache, spread
+from core.engine.gathering import gathered
 from core.engine.machine import opened
-from core.engine.plan import Layers, Plan, Prepared
+from core.engine.plan import Plan, Prepared
 from core.engine.row import Row
+from core.engine.slots import recompute_slots
+from core.engine.standing import Standing
 from core.engine.store import Held, Live
 from core.records import Trace
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
+
+MOST_BYTES = 512 << 20
+"""Of prompts that rows of one batch have for themselves."""
 
 
 def branch_rows(
@@ -36,17 +39,30 @@ def branch_rows(
 ) -> list[Row]:
     """Decode one row a plan to its end; ``on_end`` may copy their caches."""
     live = engine.live(held)
-    base = live.cache
+    bases = [rebased(live.cache, prepared.plan) for prepared in plans]
+    if len(plans) > 1 and sum(b.prompt_bytes for b in bases if b is not live.cache) > MOST_BYTES:
+        half = len(plans) // 2
+        parts = (plans[:half], plans[half:])
+        return [r for p in parts for r in branch_rows(engine, held, p, on_end, cancel, replay)]
     rows = [fork_row(engine, held, live, prepared.plan, replay) for prepared in plans]
-    outputs = _recompute_slots(engine, held, live, plans)
-    cache = spread(base, [prepared.plan.fork for prepared in plans])
+    outputs = recompute_slots(engine, held, live, plans)
+    forks = [prepared.plan.fork for prepared in plans]
+    shared = all(base is live.cache for base in bases)
+    cache = spread(live.cache, forks) if shared else gathered(bases, forks)
     for b, (_, pairs) in enumerate(outputs):
         for place, layers in (*pairs.items(), *plans[b].plan.carried.items()):
             for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
                 own_k[b, :, place] = new_k
                 own_v[b, :, place] = new_v
-    cache.cuts = [(*base.cuts, *prepared.plan.cuts) for prepared in plans]
-    loop = engine.loop(held.processor, on_end)
+    cache.cuts = [
+        (*base.cuts, *prepared.plan.cuts) for base, prepared in zip(bases, plans, strict=True)
+    ]
+
+    def keep(row: Row, copy: Callable[[], RowCache]) -> None:
+        b = next(place for place, one in enumerate(rows) if one is row)
+        on_end(row, lambda: replace(copy(), prompt=bases[b].prompt))
+
+    loop = engine.loop(held.processor, keep)
     settling = []
     for b, (row, prepared) in enumerate(zip(rows, plans, strict=True)):
         last = outputs[b][0].get(prepared.plan.fork - 1, prepared.plan.settle_from)
@@ -61,6 +77,11 @@ def branch_rows(
         loop.settle([row], hidden[None])
     loop.run(rows, cache, cancel)
     return rows
+
+
+def rebased(base: RowCache, plan: Plan) -> RowCache:
+    """The cache a branch starts from: its parent's, or behind another prompt."""
+    return base if plan.prompt is None else replace(base, prompt=plan.prompt)
 
 
 def fork_row(
@@ -118,9 +139,11 @@ def fork_row(
 
 def _stand(row: Row, live: Live, plan: Plan, trace: Trace) -> None:
     """Put in force what earlier edits and this plan hold from the fork on."""
-    standing = row.standing
     if plan.gone is not None or not plan.inherits:
         return
+    if plan.prompt is not None:
+        row.standing = _behind(row.standing, live, plan, trace)
+    standing = row.standing
     open_ = next((i for i, s in enumerate(trace.spans) if s.start <= plan.fork < s.stop), None)
     if plan.budget is not None and open_ is not None:
         length = plan.budget, plan.floor or 0
@@ -151,6 +174,15 @@ def _stand(row: Row, live: Live, plan: Plan, trace: Trace) -> None:
         row.state = row.states[-1]
 
 
+def _behind(standing: Standing, live: Live, plan: Plan, trace: Trace) -> Standing:
+    """What stands behind a prompt that was changed."""
+    if plan.fed:
+        return replace(standing, prompt={**standing.prompt, **plan.fed})
+    # exchanged under the slots that stand behind: no decoding gives these again
+    clean = dict.fromkeys(range(len(trace.spans)), live.cache) | dict(standing.clean)
+    return replace(standing, clean=clean, apart=standing.apart | set(range(plan.fork)))
+
+
 def _script_first(engine: Engine, row: Row, plan: Plan) -> None:
     """Put the scripted token in the place of the parent's at the fork itself."""
     scripted = plan.script[plan.fork]
@@ -159,58 +191,6 @@ def _script_first(engine: Engine, row: Row, plan: Plan) -> None:
     row.tokens[-1], row.sampled[-1] = scripted.token, scripted.sampled
     row.state = row.states[-1] = scripted.state
     row.pending = scripted.vector
-
-
-def _recompute_slots(
-    engine: Engine, held: Held, live: Live, plans: Sequence[Prepared]
-) -> list[tuple[dict[int, Tensor], dict[int, Layers]]]:
-    """``cached`` mode: hidden states and keys and values of edited slots, each computed
-    against the parent's own prefix, so that nothing but the answer sees the edit.
-
-    Returns:
-        Per plan: place → hidden (D,), and place → per layer keys and values (H, d).
-    """
-    found: list[tuple[dict[int, Tensor], dict[int, Layers]]] = [({}, {}) for _ in plans]
-    jobs = [
-        (index, place, vector)
-        for index, prepared in enumerate(plans)
-        for place, vector in prepared.plan.slots.items()
-    ]
-    # one plan alone is run slot by slot: the same shapes as in the parent's own decoding,
-    # which is what makes an identity edit bit-exact
-    size = 1 if len(plans) == 1 else 64
-    for clean, chunk in _chunks(held, live, jobs, size):
-        cache = spread(clean, [place for _, place, _ in chunk])
-        table = engine.passes.embedding.weight
-        embeds = torch.stack([vector.to(table.device, table.dtype) for _, _, vector in chunk])
-        positions = torch.tensor(
-            [[held.first_position + place] for _, place, _ in chunk], device=table.device
-        )
-        hidden = engine.passes.step(cache, embeds[:, None], positions)[:, -1]
-        if engine.loaded.head is not None:
-            hidden = engine.loaded.head(hidden).to(hidden.dtype)
-        for b, (index, place, _) in enumerate(chunk):
-            found[index][0][place] = hidden[b]
-            found[index][1][place] = [(k[b, :, place], v[b, :, place]) for k, v in cache.own]
-    return found
-
-
-Job = tuple[int, int, Tensor]
-"""Which plan, which place, what is fed there."""
-
-
-def _chunks(
-    held: Held, live: Live, jobs: Sequence[Job], size: int
-) -> Iterator[tuple[RowCache, Sequence[Job]]]:
-    """Jobs with the cache their slots are computed against, at most ``size`` at a time."""
-    spans = held.trace.spans
-    by_span: dict[int, list[Job]] = {}
-    for job in jobs:
-        span = next(i for i, s in enumerate(spans) if s.start <= job[1] < s.stop)
-        by_span.setdefault(span, []).append(job)
-    for span, its in by_span.items():
-        for at in range(0, len(its), size):
-            yield live.standing.clean.get(span, live.cache), its[at : at + size]
 
 
 def stopped_at(replay: Trace | None) -> int | None:

@@ -22,6 +22,7 @@ from core.engine.asking import Asking
 from core.engine.banking import collect_bank
 from core.engine.branching import branch_rows
 from core.engine.decoding import Copies, decode_all, hold
+from core.engine.forced import forced_logits
 from core.engine.instrument import LogitsProcessor
 from core.engine.pictures import Picture
 from core.engine.replay import adopt, revive
@@ -169,6 +170,28 @@ class Engine(Asking):
         with self.lock:
             live = self.live(self.hold(trace))
             return self.passes.logits(torch.stack(live.hidden)).cpu()
+
+    def forced_logits(self, traces: Sequence[Trace], base: Trace) -> list[Tensor]:
+        """What each run would have said at each of the base's answer tokens.
+
+        The base's words are fed behind each run's own imagination (teacher forcing), so that
+        row u of every table predicts the same word: for the token-wise KL
+        (:func:`core.measures.outcome.token_kl`) and the change of the NLL of each answer token.
+
+        Args:
+            traces: runs held by this engine, as a rule branches of ``base``; it may be among
+                them.
+            base: whose words are forced: those behind its imagination, its markers and the end
+                of the text left out.
+
+        Returns:
+            A table a run: raw logits float32 (n, V) on the CPU, n the number of the words.
+
+        Raises:
+            InputError: the base said no words, or a run ended inside its span.
+        """
+        with self.lock:
+            return forced_logits(self, traces, base)
 
     def live(self, held: Held) -> Live:
         """The heavy part of a held run, replayed when it was dropped."""

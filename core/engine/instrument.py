@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor
 
 from core.engine.cache import RowCache
@@ -19,7 +20,7 @@ from core.engine.loop import Loop
 from core.engine.machine import TokenIds
 from core.engine.options import settle_options
 from core.engine.passes import Passes
-from core.engine.pictures import Picture
+from core.engine.pictures import Picture, read_picture
 from core.engine.plan import Prepared as PreparedEdits
 from core.engine.processor import Processor
 from core.engine.prompts import Prepared, prepare
@@ -111,6 +112,25 @@ class Instrument:
         if held.patches is None:
             raise InputError("This run had no picture.")
         return held.patches.float().cpu()
+
+    def see(self, image: Picture, like: Trace) -> Tensor:
+        """Another picture as the tokens of a run's picture: float32 (rows·columns, D).
+
+        The picture is stretched to the run's grid, so that each token has its counterpart.
+
+        Raises:
+            ImageError: it cannot be read. InputError: the run had no picture.
+        """
+        rows, columns = like.prompt.grid
+        if self.processor is None or not rows * columns:
+            raise InputError("This run had no picture that another could be put in the place of.")
+        kind = self.processor.images
+        side = int(kind.patch_size) * self.passes.merge
+        picture = read_picture(image).resize((columns * side, rows * side))
+        seen = kind(images=[picture], return_tensors="pt", do_resize=False)
+        with self.lock, torch.no_grad():
+            grid = seen["image_grid_thw"].to(self.passes.device)
+            return self.passes.see(seen["pixel_values"], grid).float().cpu()
 
     def embed(self, token: int) -> Tensor:
         """The input embedding (D,) of a vocabulary token, float32 on the CPU."""

@@ -87,7 +87,7 @@ class Passes:
         grid = inputs.get("image_grid_thw")
         if inputs.get("pixel_values") is not None and grid is not None:
             grid = torch.as_tensor(grid).to(self.device)
-            features = self._see(torch.as_tensor(inputs["pixel_values"]), grid)
+            features = self.see(torch.as_tensor(inputs["pixel_values"]), grid)
             if features.shape[0] != int(is_image.sum()):
                 raise ImageError(
                     f"The prompt has room for {int(is_image.sum())} image tokens, but the "
@@ -102,8 +102,26 @@ class Passes:
         positions, _ = self.model.model.get_rope_index(
             ids, mm_token_type_ids=types, image_grid_thw=grid, attention_mask=mask
         )
-        cache = BranchCache(self.layers, ids.shape[0])
-        padded = not bool(mask.all())
+        cache, hidden = self.read(embeds, positions, mask)
+        ends = positions.amax(0).masked_fill(~mask.bool(), 0).amax(-1) + 1
+        return Prefilled(cache, hidden[:, -1], ends.tolist(), per_row, grids)
+
+    @torch.no_grad()
+    def read(
+        self, embeds: Tensor, positions: Tensor, mask: Tensor | None = None
+    ) -> tuple[BranchCache, Tensor]:
+        """Run prompts given as vectors.
+
+        Args:
+            embeds: (B, P, D), padded on the left.
+            positions: (3, B, P) rotary positions.
+            mask: (B, P), 0 where padded; None for no padding.
+
+        Returns:
+            The cache that holds them, ready to decode, and hidden states (B, P, D), post-norm.
+        """
+        cache = BranchCache(self.layers, embeds.shape[0])
+        padded = mask is not None and not bool(mask.all())
         out = self.language(
             inputs_embeds=embeds,
             attention_mask=mask if padded else None,
@@ -112,22 +130,22 @@ class Passes:
             use_cache=True,
             branch_cache=cache,
         )
-        cache.prompt_mask = mask.bool() if padded else None
+        cache.prompt_mask = mask.bool() if mask is not None and padded else None
         cache.decoding = True
-        ends = positions.amax(0).masked_fill(~mask.bool(), 0).amax(-1) + 1
-        return Prefilled(cache, out.last_hidden_state[:, -1], ends.tolist(), per_row, grids)
+        return cache, out.last_hidden_state
 
     @torch.no_grad()
     def step(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
         """Feed (B, q, D) behind the rows of ``cache``; returns hidden states (B, q, D).
 
         Args:
-            positions: (B, q) rotary positions, the same on all three axes.
+            positions: rotary positions, (B, q) where they are the same on all three axes, as
+                of every slot but a picture's, else (3, B, q).
         """
         out = self.language(
             inputs_embeds=embeds,
             attention_mask={"full_attention": None, "sliding_attention": None},
-            position_ids=positions[None].expand(3, -1, -1),
+            position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
             past_key_values=cache,
             use_cache=True,
             branch_cache=cache,
@@ -142,7 +160,7 @@ class Passes:
         raw: Tensor = self.unembedding(hidden).float()
         return raw
 
-    def _see(self, pixels: Tensor, grid: Tensor) -> Tensor:
+    def see(self, pixels: Tensor, grid: Tensor) -> Tensor:
         """Merged patch embeddings (n, D) of all pictures, one after the other."""
         dtype = self.model.model.visual.dtype
         out = self.model.model.get_image_features(pixels.to(self.device, dtype), grid)

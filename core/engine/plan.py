@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from core.engine.cache import Pairs
 from core.engine.knockout import Cut
 from core.engine.machine import RowState
 from core.records import Receipt
@@ -55,6 +56,9 @@ class Plan:
             computed anew, each against the parent's cache (``cached`` mode).
         carried: place → keys and values (H, d) a layer that are put into own slots before
             the fork as they are (slot edits).
+        prompt: keys and values (1, H, P, d) a layer that stand in the place of the prompt's.
+        fed: prompt slot → vector that was fed there when ``prompt`` was made; empty where only
+            the edited slots' own keys and values were exchanged.
         cuts: edges knocked out from the fork on, beside the parent's.
         holds: branches of this branch hold ``script`` too (``pinned`` mode).
         gone: the span that is taken away, so that later ones count one less.
@@ -71,6 +75,8 @@ class Plan:
     floor: int | None = None
     slots: Mapping[int, Tensor] = field(default_factory=dict)
     carried: Mapping[int, Layers] = field(default_factory=dict)
+    prompt: Pairs | None = None
+    fed: Mapping[int, Tensor] = field(default_factory=dict)
     cuts: tuple[Cut, ...] = ()
     holds: bool = False
     gone: int | None = None

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from core.engine.reprompt import read_prompt
 from core.errors import ZscopeError
 from core.records import Edit, Trace
 
@@ -77,8 +78,8 @@ def recompute_difference(engine: Engine, trace: Trace) -> float:
     """max |Δlogit| between the cached decode and one uncached pass over everything fed."""
     live = engine.live(engine.hold(trace))
     held = engine.store.get(trace)
-    done = engine.passes.prefill(held.inputs)
-    done.cache.cuts = [live.cache.cuts]
+    cache, read = read_prompt(engine, held, live.standing.prompt)
+    cache.cuts = [live.cache.cuts]
     fed = len(trace.token_ids) - 1
     if fed < 1:
         return 0.0
@@ -88,12 +89,12 @@ def recompute_difference(engine: Engine, trace: Trace) -> float:
         if place < fed:
             embeds[place] = vector
     positions = held.first_position + torch.arange(fed, device=table.device)
-    hidden = engine.passes.step(done.cache, embeds[None], positions[None])[0]
+    hidden = engine.passes.step(cache, embeds[None], positions[None])[0]
     if engine.loaded.head is not None:
         places = [p for p in live.vectors if p < fed]
         if places:
             hidden[places] = engine.loaded.head(hidden[places]).to(hidden.dtype)
-    whole = engine.passes.logits(torch.cat([done.hidden[:1], hidden]))
+    whole = engine.passes.logits(torch.cat([read[-1:], hidden]))
     stepwise = engine.passes.logits(torch.stack(live.hidden[: fed + 1]))
     return float((whole - stepwise).abs().max())
 

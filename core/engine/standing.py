@@ -30,6 +30,7 @@ class Standing:
         apart: places of such spans that no decoding gives again: the first exchanged slot
             and those behind it.
         carried: those of them whose keys and values came from another run.
+        prompt: prompt slot → the vector an edit fed there (D,).
     """
 
     put: Mapping[tuple[int, int], Tensor] = field(default_factory=dict)
@@ -38,11 +39,12 @@ class Standing:
     clean: Mapping[int, RowCache] = field(default_factory=dict)
     apart: frozenset[int] = frozenset()
     carried: frozenset[int] = frozenset()
+    prompt: Mapping[int, Tensor] = field(default_factory=dict)
 
     def under(self, plan: Plan, spans: tuple[Span, ...]) -> Standing:
         """What of it still stands in a branch that ``plan`` makes of a run with ``spans``."""
         if not plan.inherits:
-            return Standing()
+            return Standing(prompt=self.prompt)  # the prompt itself stays as it was fed
         kept = replace(
             self,
             script=self._script_behind(plan, spans),

@@ -15,12 +15,13 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from core.engine.asked import Asked, prepare_scores, score_together
-from core.engine.branching import _recompute_slots, fork_row
+from core.engine.branching import MOST_BYTES, fork_row, rebased
 from core.engine.cache import RowCache
 from core.engine.decoding import hold
 from core.engine.gathering import gathered, shifted
 from core.engine.plan import Prepared
 from core.engine.row import Row
+from core.engine.slots import recompute_slots
 from core.engine.store import Held
 from core.engine.tracing import make_trace
 from core.errors import InputError
@@ -29,7 +30,6 @@ from core.records import Edit, Timings, Trace
 if TYPE_CHECKING:
     from core.engine.engine import Engine
 
-MOST_BYTES = 512 << 20
 MOST_ROWS = 256
 
 Branch = tuple[Trace, Sequence[Edit]]
@@ -127,7 +127,9 @@ def _branch(
 ) -> list[Trace]:
     started = time.perf_counter()
     lives = [engine.live(held) for held, _ in planned]
-    bases = [live.cache for live in lives]
+    bases = [
+        rebased(live.cache, prepared.plan) for live, prepared in zip(lives, plans, strict=True)
+    ]
     rows = [
         fork_row(engine, held, live, prepared.plan)
         for (held, _), live, prepared in zip(planned, lives, plans, strict=True)
@@ -139,7 +141,7 @@ def _branch(
     for b, ((held, _), live, prepared) in enumerate(zip(planned, lives, plans, strict=True)):
         cuts = (*bases[b].cuts, *prepared.plan.cuts)
         cache.cuts[b] = shifted(cuts, longest)
-        hidden, pairs = _recompute_slots(engine, held, live, [prepared])[0]
+        hidden, pairs = recompute_slots(engine, held, live, [prepared])[0]
         for place, layers in (*pairs.items(), *prepared.plan.carried.items()):
             for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
                 own_k[b, :, place] = new_k

@@ -10,7 +10,7 @@ from core.records.trace import Trace
 
 def check_trace(trace: Trace, where: str) -> None:
     """Raise RecordError unless lengths agree, spans lie inside the tokens without overlapping,
-    and every dose of a receipt lies inside its span."""
+    and every dose of a receipt lies inside its span or the prompt."""
     _check_lengths(trace, where)
     _check_spans(trace, where)
     _check_receipts(trace, where)
@@ -65,7 +65,13 @@ def _check_receipts(trace: Trace, where: str) -> None:
     for index, receipt in enumerate(trace.receipts):
         length = len(trace.spans[receipt.span]) if receipt.span < len(trace.spans) else 0
         for dose in receipt.doses:
-            if dose.step >= length:
+            if dose.place is not None:
+                if dose.place >= len(trace.prompt.input_ids):
+                    raise RecordError(
+                        f"{where}.receipts[{index}] has a dose at slot {dose.place} of a prompt "
+                        f"of {len(trace.prompt.input_ids)}."
+                    )
+            elif dose.step >= length:
                 raise RecordError(
                     f"{where}.receipts[{index}] has a dose at step {dose.step} "
                     f"of a span of {length}."

@@ -50,6 +50,7 @@ class Edit:
         donor: float32 (K, D), latents of another run. A :class:`Trace` may be given; its
             latents are taken and its id kept in ``donor_id``.
         donor_id: id of the trace the donor latents came from.
+        places: slots of the prompt that a sham edits, counted from its first; None draws them.
     """
 
     kind: str
@@ -73,13 +74,14 @@ class Edit:
     values: Tensor | Sequence[Any] | None = None
     donor: Tensor | Trace | None = None
     donor_id: str | None = None
+    places: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise EditError(f"Mode “{self.mode}” is unknown; choose {', '.join(MODES)}.")
         if self.part not in PARTS:
             raise EditError(f"A slot edit moves {', '.join(PARTS)}; not “{self.part}”.")
-        for name in ("steps", "order", "patch", "layers"):
+        for name in ("steps", "order", "patch", "layers", "places"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _whole(name, value))

@@ -8,7 +8,7 @@ class Dose:
     """The delivered dose at one latent step.
 
     Attributes:
-        step: index into the span's latents.
+        step: index into the span's latents; of an edit of the prompt, the latent it stands in for.
         epsilon: relative change ‖z′−z‖/‖z‖, z being the vector that stood there before.
         cosine: cos(z, z′).
         norm_ratio: ‖z′‖/‖z‖.
@@ -17,6 +17,7 @@ class Dose:
         hidden_change: relative change of the hidden state at this slot against the parent's
             run, ‖h′−h‖/‖h‖. Greater than 0 whenever the edit arrived with epsilon > 0. None
             where the parent has no such slot.
+        place: the prompt's slot that was edited, counted from its first; None for a latent.
     """
 
     step: int
@@ -25,6 +26,7 @@ class Dose:
     norm_ratio: float
     percentile: float | None = None
     hidden_change: float | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
             "values": maybe(vectors),
             "donor": maybe(vectors),
             "donor_id": maybe(identity),
+            "places": maybe(several(count, limits.tokens)),
         }
     )
     settings = record(
@@ -151,8 +152,7 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
             "input_ids": ids,
         },
     )
-    dose = record(
-        Dose,
+    dose = _dose_reader(
         {
             "step": step,
             "epsilon": ratio,
@@ -160,6 +160,7 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
             "norm_ratio": ratio,
             "percentile": maybe(real(0, 100)),
             "hidden_change": maybe(ratio),
+            "place": maybe(count),
         },
     )
     receipt = record(
@@ -209,6 +210,17 @@ def trace_reader(tensors: Mapping[str, Tensor], limits: Limits) -> Reader:
         found: Trace = trace(value, where)
         check_trace(found, where)
         return found
+
+    return read
+
+
+def _dose_reader(readers: Mapping[str, Reader]) -> Reader:
+    whole_dose = record(Dose, readers)
+
+    def read(value: Any, where: str) -> Any:
+        # sessions saved before the prompt could be edited do not name a place
+        old = type(value) is dict and "place" not in value
+        return whole_dose({**value, "place": None} if old else value, where)
 
     return read
 

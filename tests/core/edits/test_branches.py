@@ -15,7 +15,7 @@ from tests.core.engine.scripts import saying
 ASKED: dict[str, Any] = {"force_latents": True, "budget": 4, "max_new_tokens": 12}
 
 
-def every_kind(engine: Engine, donor: Trace) -> dict[str, list[Edit]]:
+def every_kind(engine: Engine, parent: Trace, donor: Trace) -> dict[str, list[Edit]]:
     """Every kind there is, each at other steps."""
     draw = torch.Generator().manual_seed(1)
     filled: dict[str, dict[str, Any]] = {
@@ -32,6 +32,8 @@ def every_kind(engine: Engine, donor: Trace) -> dict[str, list[Edit]]:
         "truncate": {"count": 2},
         "extend": {"count": 6},
         "text": {"text": "a path"},
+        "sham": {"dose": 0.7, "seed": 3},
+        "picture": {"values": engine.see(tiny.picture(3), parent), "fraction": 0.7},
     }
     out: dict[str, list[Edit]] = {}
     for at, kind in enumerate(edits.kinds()):
@@ -77,11 +79,11 @@ def test_all_kinds_in_all_modes_together_equal_one_by_one(
     parent = engine.run(tiny.picture(1), "What colour?", **ASKED)
     donor = engine.run(tiny.picture(2, (112, 56)), "Where does the path lead?", **ASKED)
     lists: list[list[Edit]] = []
-    for kind, edit in every_kind(engine, donor).items():
+    for kind, edit in every_kind(engine, parent, donor).items():
         if kind == "text":
             continue
-        content = edits.get(kind).locus == "content"
-        for mode in MODES if content else MODES[:1]:
+        modal = edits.get(kind).locus in ("content", "prompt")
+        for mode in MODES if modal else MODES[:1]:
             lists.append([Edit(**{**vars(edit[0]), "mode": mode})])
     together = engine.branches(parent, lists)
     for edit_list, child in zip(lists, together, strict=True):
@@ -132,7 +134,7 @@ def test_the_parent_stays_bit_equal(lab: Lab, family: str, kernel: str) -> None:
     before = [t.clone() for pair in (*live.cache.prompt, *live.cache.own) for t in pair]
     hidden, logits = [h.clone() for h in live.hidden], engine.logits(parent)
     donor = engine.run(tiny.picture(2), "Count.", **ASKED)
-    for kind, edit in every_kind(engine, donor).items():
+    for kind, edit in every_kind(engine, parent, donor).items():
         if "bank" not in edits.get(kind).needs and kind != "text":
             engine.branches(parent, [edit, [Edit("zero", mode="cached")], [Edit("identity")]])
     after = [t for pair in (*live.cache.prompt, *live.cache.own) for t in pair]

@@ -93,6 +93,7 @@ def family(picture: Image.Image) -> tuple[Trace, Trace]:
         Edit("words", text="a cup\non a table"),
         Edit("slot", donor=parent, layers=(1, 3), part="keys"),
         Edit("knockout", source="answer", target="latents"),
+        Edit("sham", dose=0.5, places=(0, 2)),
     )
     doses = (
         Dose(0, 1.0, 0.5, 1.25, 99.5, 0.01),
@@ -104,6 +105,7 @@ def family(picture: Image.Image) -> tuple[Trace, Trace]:
         receipts=(
             Receipt("gaussian", "pinned", 0, doses, "as asked"),
             Receipt("words", "cached", 9),
+            Receipt("sham", "pinned", 0, (Dose(0, 0.5, 0.9, 1.0, None, 0.2, place=2),)),
         ),
         parent=parent.id,
         lineage=((Edit("zero"),), edits),
