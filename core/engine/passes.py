@@ -16,6 +16,7 @@ from torch import Tensor
 
 from core.engine.cache import BranchCache
 from core.engine.loading import Loaded
+from core.engine.sight import Sight
 from core.errors import ImageError, InputError
 
 
@@ -39,7 +40,11 @@ class Prefilled:
 
 
 class Passes:
-    """A loaded model as two functions, without state of its own."""
+    """A loaded model as two functions.
+
+    Nothing of a run stays here; pictures seen before are kept in `see`, which gives the same
+    embeddings with or without them.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         self.model = loaded.model
@@ -49,6 +54,7 @@ class Passes:
         self.config = loaded.model.config
         self.layers = len(self.language.layers)
         self.merge = int(self.config.vision_config.spatial_merge_size)
+        self.see = Sight(self._look)
 
     @property
     def width(self) -> int:
@@ -160,7 +166,8 @@ class Passes:
         raw: Tensor = self.unembedding(hidden).float()
         return raw
 
-    def see(self, pixels: Tensor, grid: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _look(self, pixels: Tensor, grid: Tensor) -> Tensor:
         """Merged patch embeddings (n, D) of all pictures, one after the other."""
         dtype = self.model.model.visual.dtype
         out = self.model.model.get_image_features(pixels.to(self.device, dtype), grid)
