@@ -22,6 +22,7 @@ def forest(
     title: str,
     scale: float = 100.0,
     unit: str = "points",
+    signed: bool = True,
 ) -> str:
     """Estimates with their intervals, one a row, the equivalence band shaded.
 
@@ -29,6 +30,7 @@ def forest(
         rows: (label, interval, note behind it).
         margin: half-width of the band in the interval's own unit, or None.
         scale: factor from the interval's unit to the axis's.
+        signed: numbers are differences and carry their sign.
     """
     shown = [(label, i, note) for label, i, note in rows if i.estimate == i.estimate]
     if not shown:
@@ -38,47 +40,49 @@ def forest(
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low or 1.0)
     low, high = low - room, high + room
+    digits = 1 if scale > 1 else 2
 
     def x(value: float) -> float:
         return LEFT + (value * scale - low) / (high - low) * WIDE
 
-    height = 60 + ROW * len(shown)
-    parts = [_open(LEFT + WIDE + 190, height, title)]
+    height, sign = 60 + ROW * len(shown), "+" if signed else ""
+    parts = [opened(LEFT + WIDE + 190, height, title)]
     if margin is not None:
         parts.append(
             f'<rect x="{x(-margin):.1f}" y="26" width="{x(margin) - x(-margin):.1f}" '
             f'height="{ROW * len(shown) + 6}" fill="{GREEN}" opacity="0.15">'
             f"<title>declared margin ±{margin * scale:g} {unit}</title></rect>"
         )
-    parts.append(_line(x(0), 26, x(0), 32 + ROW * len(shown), GREY))
+    parts.append(line(x(0), 26, x(0), 32 + ROW * len(shown), GREY))
     for row, (label, interval, note) in enumerate(shown):
         y = 42 + ROW * row
         said = (
-            f"{interval.estimate * scale:+.1f} "
-            f"({_low(interval) * scale:+.1f} to {_high(interval) * scale:+.1f})"
+            f"{interval.estimate * scale:{sign}.{digits}f} "
+            f"({_low(interval) * scale:{sign}.{digits}f} to "
+            f"{_high(interval) * scale:{sign}.{digits}f})"
         )
         parts += [
-            _text(LEFT - 10, y + 4, label, anchor="end"),
-            _line(x(_low(interval)), y, x(_high(interval)), y, BLUE, 2),
+            text(LEFT - 10, y + 4, label, anchor="end"),
+            line(x(_low(interval)), y, x(_high(interval)), y, BLUE, 2),
             f'<circle cx="{x(interval.estimate):.1f}" cy="{y}" r="4.5" fill="{BLUE}">'
             f"<title>{escape(label)}: {said} {escape(unit)}</title></circle>",
-            _text(LEFT + WIDE + 10, y + 4, f"{said} {note}"),
+            text(LEFT + WIDE + 10, y + 4, f"{said} {note}"),
         ]
     bottom = 40 + ROW * len(shown)
     for tick in ticks(low, high):
         place = LEFT + (tick - low) / (high - low) * WIDE
-        parts.append(_text(place, bottom + 12, f"{tick:g}", anchor="middle", fill=GREY))
-    parts.append(_text(LEFT + WIDE / 2, bottom + 14, "", anchor="middle"))
+        parts.append(text(place, bottom + 12, f"{tick:g}", anchor="middle", fill=GREY))
+    parts.append(text(LEFT + WIDE / 2, bottom + 14, "", anchor="middle"))
     return "".join([*parts, "</svg>"])
 
 
 def stacked(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
     """Shares of a whole as one bar a row: how answers moved."""
     colours = {"R→R": BLUE, "W→W": GREY, "R→W": RED, "W→R": GREEN, "W→W′": ORANGE}
-    parts = [_open(LEFT + WIDE + 190, 70 + ROW * len(rows), title)]
+    parts = [opened(LEFT + WIDE + 190, 70 + ROW * len(rows), title)]
     for row, (label, counts) in enumerate(rows):
         y, at, total = 34 + ROW * row, float(LEFT), sum(counts.values())
-        parts.append(_text(LEFT - 10, y + 13, label, anchor="end"))
+        parts.append(text(LEFT - 10, y + 13, label, anchor="end"))
         for name, colour in colours.items():
             width = WIDE * counts.get(name, 0) / total if total else 0.0
             if width:
@@ -87,12 +91,12 @@ def stacked(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
                     f"<title>{escape(label)}, {name}: {counts[name]} of {total}</title></rect>"
                 )
             if width > 34:
-                parts.append(_text(at + width / 2, y + 13, str(counts[name]), "middle", "#fff"))
+                parts.append(text(at + width / 2, y + 13, str(counts[name]), "middle", "#fff"))
             at += width
     for place, (name, colour) in enumerate(colours.items()):
         x, y = LEFT + 90 * place, 46 + ROW * len(rows)
         parts.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(x + 17, y + 11, name))
+        parts.append(text(x + 17, y + 11, name))
     return "".join([*parts, "</svg>"])
 
 
@@ -102,7 +106,7 @@ def curves(
     """Curves with intervals over a logarithmic axis, shares on the other."""
     import math
 
-    points = [p for line in lines.values() for p in line if p[0] > 0]
+    points = [p for course in lines.values() for p in course if p[0] > 0]
     if not points:
         return ""
     low, high = (f(math.log10(x) for x, _ in points) for f in (min, max))
@@ -111,27 +115,27 @@ def curves(
     def place(x: float, share: float) -> tuple[float, float]:
         return 70 + (math.log10(x) - low) / span * WIDE, 250 - 200 * share
 
-    parts = [_open(WIDE + 330, 310, title), _line(70, 250, 70 + WIDE, 250, GREY)]
+    parts = [opened(WIDE + 330, 310, title), line(70, 250, 70 + WIDE, 250, GREY)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(_text(60, 254 - 200 * share, f"{share:.0%}", anchor="end", fill=GREY))
-    for number, (name, line) in enumerate(lines.items()):
+        parts.append(text(60, 254 - 200 * share, f"{share:.0%}", anchor="end", fill=GREY))
+    for number, (name, course) in enumerate(lines.items()):
         colour = (BLUE, ORANGE, GREEN, RED, GREY)[number % 5]
-        drawn = [(x, i) for x, i in line if x > 0]
+        drawn = [(x, i) for x, i in course if x > 0]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in (place(x, i.estimate) for x, i in drawn))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         for x, interval in drawn:
             a, b = place(x, interval.estimate)
             parts.append(
-                _line(a, place(x, _low(interval))[1], a, place(x, _high(interval))[1], colour)
+                line(a, place(x, _low(interval))[1], a, place(x, _high(interval))[1], colour)
             )
             parts.append(
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}">'
                 f"<title>{escape(name)} at {x:.3g}: {interval.estimate:.1%}</title></circle>"
             )
-        parts.append(_text(WIDE + 90, 60 + 20 * number, name, fill=colour))
+        parts.append(text(WIDE + 90, 60 + 20 * number, name, fill=colour))
     for x in sorted({round(x, 3) for x, _ in points}):
-        parts.append(_text(place(x, 0)[0], 268, f"{x:g}", anchor="middle", fill=GREY))
-    parts += [_text(70 + WIDE / 2, 290, across, anchor="middle"), _text(20, 34, up)]
+        parts.append(text(place(x, 0)[0], 268, f"{x:g}", anchor="middle", fill=GREY))
+    parts += [text(70 + WIDE / 2, 290, across, anchor="middle"), text(20, 34, up)]
     return "".join([*parts, "</svg>"])
 
 
@@ -139,9 +143,9 @@ def grid(values: Sequence[Sequence[float]], title: str, low: float, high: float)
     """A square of numbers as colours, from white (low) to blue (high); NaN is left open."""
     count = len(values)
     side = max(2.0, min(14.0, 220 / max(1, count)))
-    parts = [_open(int(side * count) + 20, int(side * count) + 40, title)]
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
+    parts = [opened(int(side * count) + 20, int(side * count) + 40, title)]
+    for row, cells in enumerate(values):
+        for column, value in enumerate(cells):
             if value != value:
                 continue
             share = min(1.0, max(0.0, (value - low) / (high - low)))
@@ -175,7 +179,8 @@ def _high(interval: Interval) -> float:
     return interval.high if interval.high == interval.high else interval.estimate
 
 
-def _open(wide: int, high: int, title: str) -> str:
+def opened(wide: int, high: int, title: str) -> str:
+    """The beginning of a figure, its title in it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" '
         f'role="img" aria-label="{escape(title)}" {STYLE}>'
@@ -183,13 +188,15 @@ def _open(wide: int, high: int, title: str) -> str:
     )
 
 
-def _text(x: float, y: float, words: str, anchor: str = "start", fill: str = "currentColor") -> str:
+def text(x: float, y: float, words: str, anchor: str = "start", fill: str = "currentColor") -> str:
+    """Words at a place, escaped."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(words)}</text>'
     )
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
+    """A straight line."""
     return (
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
         f'stroke-width="{width}"/>'

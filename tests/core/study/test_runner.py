@@ -14,8 +14,8 @@ from core.engine import Engine, together
 from core.errors import Cancelled, MemoryShortage
 from core.study.arms import Arm, Input, Latent, chosen
 from core.study.design import Design
+from core.study.exports import results_csv
 from core.study.items import Items
-from core.study.report import results_csv
 from core.study.runner import keys_of, rows_of, run_rows
 from tests.core.engine import tiny
 
