@@ -34,7 +34,9 @@ function rows(traces, layout) {
     if (columns) {
       t.x.forEach((x, i) => t.customdata && lines.push([t.name, x, t.y[i], ...t.customdata[i]]));
     } else if (t.type === "heatmap") {
-      t.z.forEach((row, i) => row.forEach((v, j) => lines.push([t.name, t.x[j], t.y[i], v])));
+      const named = layout.meta && layout.meta.named; // the cells' customdata names row and column
+      const name = (i, j) => (named ? [t.customdata[i][j][4], t.customdata[i][j][3]] : [t.x[j], t.y[i]]);
+      t.z.forEach((row, i) => row.forEach((v, j) => lines.push([t.name, ...name(i, j), v])));
     } else {
       const said = (i) => (t.meta === "steps" ? t.customdata[i][2] : (t.text || [])[i]);
       t.x.forEach((x, i) => lines.push([t.name, x, t.y[i], said(i) ?? ""]));
@@ -150,8 +152,15 @@ async function draw() {
   if (!listening) {
     listening = true;
     const mark = (event, lasso) => {
-      const points = ((event && event.points) || []).slice(0, 4000).map((p) => p.customdata);
-      trigger("mark", { points: points.filter(Boolean), lasso: lasso, order: Date.now() });
+      const all = ((event && event.points) || []).slice(0, 4000).map((p) => p.customdata);
+      const points = all.filter(Boolean);
+      const own = points.filter((p) => p[2] === "run" && p[1] >= 0);
+      if (own.length) {
+        const steps = [...new Set(own.filter((p) => p[0] === own[0][0]).map((p) => p[1]))];
+        const detail = { span: own[0][0], step: steps[0], steps: steps.sort((a, b) => a - b) };
+        window.dispatchEvent(new CustomEvent("zscope-choose", { detail: detail }));
+      }
+      trigger("mark", { points: points, lasso: lasso, order: Date.now() });
     };
     if (meta.marks) {
       node.on("plotly_click", (event) => mark(event, false));

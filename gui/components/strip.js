@@ -45,11 +45,11 @@ function pick(cell, extend) {
 // A latent was clicked in a figure that is linked to the strip.
 if (window.zscopeChoose) window.removeEventListener("zscope-choose", window.zscopeChoose);
 window.zscopeChoose = (event) => {
-  const { span, step } = event.detail;
+  const { span, step, steps } = event.detail; // several steps: of a lasso
   const there = (cell) => Number(cell.dataset.span) === span && Number(cell.dataset.step) === step;
   if (!cells().some(there)) return;
   anchor = { span: span, step: step };
-  show(span, [step], null);
+  show(span, steps || [step], null);
 };
 window.addEventListener("zscope-choose", window.zscopeChoose);
 
