@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 
 from gui.arrival import KEEP, READ, Arrival
+from gui.atlas import Atlas
 from gui.autosave import Autosave
 from gui.bounds import Bounds
 from gui.compare import Compare
@@ -111,6 +112,8 @@ def build(
         with gr.Tabs(elem_id="tabs", selected="studio") as tabs:
             with gr.Tab("Studio", id="studio"):
                 studio = Studio(model)
+            with gr.Tab("Atlas", id="atlas", elem_id="atlas-tab") as atlas_tab:
+                atlas = Atlas(options.own_models, banks_of(options))
             with gr.Tab("Compare", id="compare") as compare_tab:
                 compare = Compare()
             with gr.Tab("Guide", id="guide") as guide_tab:
@@ -129,6 +132,7 @@ def build(
             concurrency_limit=None,
         )
         opened.then(None, arrival.own, None, js=KEEP, show_progress="hidden")
+        atlas.wire(desks, atlas_tab)
         compare.wire(desks, compare_tab)
         guide.wire(desks, tabs, guide_tab, opened)
         picker.wire(desks, bar.models)
@@ -151,6 +155,11 @@ def first_model(options: Options, shipped: Path) -> Model:
     return Model(options.model, options.model, options.family)
 
 
+def banks_of(options: Options) -> Path | None:
+    """The user's own folder of banks; None where nothing is kept."""
+    return options.state / "banks" if options.state is not None else None
+
+
 def load_model(model: Model, options: Options) -> Any:
     """The engine of a model, on the page's device."""
     import core
@@ -161,6 +170,7 @@ def load_model(model: Model, options: Options) -> Any:
         device=options.device,
         dtype=options.dtype,
         attention=options.attention,
+        banks=banks_of(options),
     )
 
 
