@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from gui.arrival import KEEP, READ, Arrival
 from gui.atlas import Atlas
@@ -22,6 +23,7 @@ from gui.autosave import Autosave
 from gui.bounds import Bounds
 from gui.compare import Compare
 from gui.desks import Desks
+from gui.doorway import LOOPBACK, Doorway
 from gui.endpoints import Endpoints
 from gui.guide import Guide
 from gui.picker import Picker
@@ -33,6 +35,8 @@ from gui.theme import HEAD, START, theme
 from gui.visits import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
+UPLOADS, UPLOADS_HOSTED = (3600, 86_400), (300, 1800)  # s between sweeps, and s a file is kept
+THREADS = 80  # those who wait in line hold one each
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Options:
         own_models: visitors may load other checkpoints than the listed ones, by hub id or from
             a folder of this machine.
         bounds: how much a visitor may ask for.
+        hosted: strangers are served, through a proxy and in the hub's frame.
+        auth: whether a user and a password may come in; None asks nobody.
     """
 
     model: str = "assets/models/faithful"
@@ -65,6 +71,8 @@ class Options:
     state: Path | None = None
     own_models: bool = True
     bounds: Bounds = field(default_factory=Bounds)
+    hosted: bool = False
+    auth: Callable[[str, str], bool] | None = None
 
 
 def build(
@@ -97,7 +105,12 @@ def build(
     visits.model = shelf.of
     autosave = Autosave(state / "sessions" if state is not None else None)
     sessions = Sessions(shelf, autosave)
-    with gr.Blocks(title="Zscope", analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(
+        title="Zscope",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=UPLOADS_HOSTED if options.hosted else UPLOADS,
+    ) as page:
         with gr.Row(elem_id="head"):
             gr.HTML('<h1>Zscope</h1><p class="question">Did the answer care?</p>', elem_id="brand")
             model = gr.HTML('<p class="model waking">Waking the model…</p>', elem_id="model")
@@ -144,6 +157,7 @@ def build(
         visits.when_gone = autosave.leave
         page.unload(leave)
     page.shelf, page.visits, page.autosave, page.workshop = shelf, visits, autosave, shelf.first
+    page.desks = desks
     return page
 
 
@@ -176,6 +190,8 @@ def load_model(model: Model, options: Options) -> Any:
 
 def launch(page: gr.Blocks, options: Options) -> str:
     """Serve a built page without blocking; its address."""
+    alone = options.host in LOOPBACK and not options.share and not options.hosted
+    doorway = Middleware(Doorway, options.hosted, LOOPBACK if alone else None)
     _, url, shared = page.launch(
         server_name=options.host,
         server_port=options.port,
@@ -191,6 +207,10 @@ def launch(page: gr.Blocks, options: Options) -> str:
         js=START,
         head=HEAD,
         max_file_size=f"{options.bounds.upload}mb",
+        max_threads=THREADS,
+        state_session_capacity=8 * options.bounds.visitors,
+        auth=options.auth,
+        app_kwargs={"middleware": [doorway]},
     )
     return shared or url
 
@@ -208,6 +228,7 @@ def serve(options: Options) -> None:
 
         webbrowser.open(address)
     page.workshop.start()
-    ended.wait()
+    while not ended.wait(60):
+        page.visits.expire()
     page.autosave.settle()
     page.close(verbose=False)

@@ -74,7 +74,7 @@ class Studio:
             self.longest = gr.Slider(8, 1024, 256, step=8, label="Most tokens said")
             self.system = gr.Textbox(label="System text (empty: the family's)", lines=2)
         with gr.Accordion("Examples", open=True, elem_id="gallery"):
-            self.examples = gr.HTML("", js_on_load=examples.SCRIPT)
+            self.examples = gr.HTML("", js_on_load=examples.SCRIPT, elem_id="examples")
 
     def _lay_z(self) -> None:
         with gr.Row(elem_id="z-head"):

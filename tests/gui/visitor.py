@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
+import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -44,8 +45,11 @@ class Visitor:
         self.values: dict[int, Any] = {
             id: part["props"].get("value") for id, part in self.parts.items()
         }
-        self._beat: httpx.Client | None = None
-        self._beating: threading.Thread | None = None
+        self._beat: socket.socket | None = None
+
+    def enter(self) -> None:
+        """Ask for the page itself, as a browser does, and keep its cookie."""
+        self.http.get(f"{self.base}/")
 
     def control(self, name: str, event: str) -> dict[str, Any]:
         """The dependency of an event of the component with this ``elem_id``."""
@@ -127,22 +131,14 @@ class Visitor:
 
     def stay(self) -> None:
         """Hold the connection by which the server knows that the tab is open."""
-        self._beat = httpx.Client(timeout=None)
-        beat, ready = self._beat, threading.Event()
-
-        def listen() -> None:
-            try:
-                url = f"{self.base}/gradio_api/heartbeat/{self.session}"
-                with beat.stream("GET", url) as stream:
-                    ready.set()
-                    for _ in stream.iter_bytes():
-                        pass
-            except (httpx.HTTPError, OSError, RuntimeError):
-                ready.set()  # closed on our side: the tab is gone
-
-        self._beating = threading.Thread(target=listen, daemon=True)
-        self._beating.start()
-        ready.wait(PATIENCE)
+        at = urlsplit(self.base)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
+        self._beat = socket.create_connection((at.hostname, at.port), PATIENCE)
+        self._beat.sendall(
+            f"GET /gradio_api/heartbeat/{self.session} HTTP/1.1\r\nHost: {at.netloc}\r\n"
+            f"Cookie: {cookies}\r\n\r\n".encode()
+        )
+        self._beat.recv(1024)
 
     def close(self) -> None:
         """Close the tab."""

@@ -1,0 +1,209 @@
+"""A second visitor with the first one's address, payload, names or ids gets nothing of theirs."""
+
+import json
+import re
+import time
+
+import httpx
+import pytest
+
+from gui import app
+from gui.bounds import Bounds
+from gui.doorway import COOKIE
+from tests.gui.fake_engine import KINDS, gallery
+from tests.gui.holding import HoldingEngine
+from tests.gui.visitor import Refused, Visitor
+
+pytestmark = pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")
+SECRET = "Which colour did only the first visitor ask about?"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    options = app.Options(port=None, model="stand-in", bounds=Bounds.hosted())
+    nothing = tmp_path_factory.mktemp("models")
+    page = app.build(options, lambda _: HoldingEngine(), gallery, lambda: KINDS, nothing)
+    page.address = app.launch(page, options)
+    page.workshop.start()
+    assert page.workshop.done.wait(60)
+    yield page
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def first(site):
+    visitor = Visitor(site.address)
+    visitor.enter()
+    visitor.open()
+    visitor.do("run", question=SECRET)
+    visitor.do("apply", edit_kind="zero", edit_steps="all")
+    (visitor.visit,) = [v for v in site.visits._visits.values() if v.asked == SECRET]
+    yield visitor
+    visitor.close()
+    site.visits.close(visitor.session)
+
+
+@pytest.fixture
+def second(site):
+    visitor = Visitor(site.address)
+    visitor.enter()
+    visitor.open()
+    yield visitor
+    visitor.close()
+    site.visits.close(visitor.session)
+
+
+def test_guessed_ids_lead_nowhere(site, first, second):
+    (mine,) = [v for v in site.visits._visits.values() if v.asked != SECRET]
+    before = dict(mine.branches)
+    for id in first.visit.branches:
+        for act in ("show", "compare", "rename", "delete"):
+            said = second.do("tree", "act", {"act": act, "id": id, "text": "taken"})
+            assert SECRET not in "".join(said)
+        with pytest.raises(Refused, match="not in the list of choices"):
+            second.do("apply", edit_kind="swap", edit_steps="all", edit_donor=f"branch:{id}")
+        panel = site.desks.page.panel
+        assert panel.donor_trace(f"branch:{id}", mine, site.workshop) in (None, mine.baseline)
+    assert set(before) <= set(mine.branches)
+    assert not set(first.visit.branches) & set(mine.branches) - {site.workshop.example(0).id}
+    assert not any(b.title == "taken" for b in first.visit.branches.values())
+    assert len(first.visit.branches) == 2
+
+
+def test_a_key_in_a_payload_is_not_believed(site, first, second):
+    key = next(k for k, v in site.visits._visits.items() if v is first.visit)
+    control = second.control("run", "click")
+    row = [second.values.get(i) for i in control["inputs"]]
+    row[0], row[1] = key, "Mine now?"
+    said = [json.dumps(m) for m in second._send(control, row, None)]
+    assert SECRET not in "".join(said)
+    assert first.visit.asked == SECRET
+
+
+def test_the_name_of_a_tab_is_its_browser_s_alone(site, first, second):
+    thief = Visitor(site.address, session=first.session)
+    thief.enter()
+    for attempt in (
+        lambda: thief.do("strip", "undo", {}),
+        lambda: thief.do("run", question="Mine now?"),
+        lambda: thief.do("session-save"),
+    ):
+        with pytest.raises(Refused, match="belongs to another browser"):
+            attempt()
+    for path in ("queue/data?session_hash=" + first.session, "heartbeat/" + first.session):
+        assert thief.http.get(f"{thief.base}/gradio_api/{path}").status_code == 403
+    thief.close()
+    naked = httpx.get(f"{thief.base}/gradio_api/queue/data?session_hash={first.session}")
+    assert naked.status_code == 403
+    assert first.visit.asked == SECRET
+    assert SECRET in "".join(first.do("strip", "undo", {})) or first.visit.branches
+
+
+def test_the_address_alone_opens_a_page_of_one_s_own(site, first):
+    page = httpx.get(site.address)
+    assert SECRET not in page.text
+    assert first.visit.uri not in page.text
+    for id in first.visit.branches:
+        assert id not in page.text
+    stranger = Visitor(site.address)
+    assert SECRET not in "".join(stranger.open("?ex=1"))
+    stranger.close()
+
+
+def test_a_saved_session_lies_where_nobody_finds_it(site, first, second):
+    said = "".join(first.do("session-save"))
+    (path,) = set(re.findall(r'"path": "([^"]+\.zscope)"', said))
+    assert re.search(r"/[0-9a-f]{32,}/", path), path
+    listing = second.http.get(f"{second.base}/gradio_api/file={path.rsplit('/', 1)[0]}")
+    assert listing.status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "launch.py",
+        "../launch.py",
+        "gui/app.py",
+        "assets/models/faithful/card.json",
+        ".git/config",
+        "..%2f..%2fetc%2fpasswd",
+        "file:///etc/passwd",
+        "https://example.org/x",
+    ],
+)
+def test_files_of_this_machine_are_not_served(site, path):
+    answer = httpx.get(f"{site.address.rstrip('/')}/gradio_api/file={path}")
+    assert answer.status_code in (400, 403, 404), path
+
+
+def test_every_answer_carries_the_headers(site):
+    for path in ("/", "/config", "/gradio_api/info", "/nowhere"):
+        found = httpx.get(site.address.rstrip("/") + path).headers
+        assert found["x-content-type-options"] == "nosniff"
+        assert found["referrer-policy"] == "same-origin"
+        assert "default-src 'self'" in found["content-security-policy"]
+        assert "http:" not in found["content-security-policy"]
+
+
+def test_a_foreign_name_for_this_machine_is_not_answered_to(site):
+    answer = httpx.get(site.address, headers={"host": "evil.example:7860"})
+    assert answer.status_code == 421
+    assert httpx.get(site.address, headers={"host": "localhost:7860"}).status_code == 200
+
+
+def test_a_cookie_is_out_of_reach_of_scripts(site):
+    cookie = httpx.get(site.address).headers["set-cookie"]
+    assert cookie.startswith(f"{COOKIE}=")
+    assert "HttpOnly" in cookie
+    assert len(cookie.split(";")[0]) > 32
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"null", b"[]", b"{}", b'{"session_hash": null}', b'{"session_hash": {"a": 1}}',
+        b"[" * 20_000, b'{"data": 1e999}', b"\xff\xfe", b'{"fn_index": -1, "data": []}',
+        b'{"fn_index": 99999, "data": [], "session_hash": "x"}',
+        b'{"fn_index": "0", "data": {}, "session_hash": "x"}',
+    ],
+)  # fmt: skip
+def test_payloads_that_are_none_are_refused_and_nothing_is_run(site, body):
+    steps = site.workshop.engine.steps
+    for path in ("queue/join", "run/predict", "run/branch"):
+        url = f"{site.address.rstrip('/')}/gradio_api/{path}"
+        answer = httpx.post(url, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code >= 400, (path, answer.text)
+        assert "Traceback" not in answer.text
+        assert "/gui/" not in answer.text
+    assert site.workshop.engine.steps == steps
+    assert httpx.get(site.address).status_code == 200
+
+
+def test_a_closed_tab_ends_its_run_and_leaves_nothing(site):
+    visitor = Visitor(site.address)
+    visitor.enter()
+    visitor.stay()
+    visitor.open()
+    key = next(reversed(site.visits._visits))
+    visit = site.visits.get(key)
+    site.workshop.engine.pause = 0.3
+    try:
+        messages = visitor.watch("run", question="What colour is the disc?")
+        next(messages)
+        next(messages)
+        messages.close()
+        visitor.close()
+        ended = time.monotonic() + 30
+        while (key in site.visits._visits or visit.going) and time.monotonic() < ended:
+            time.sleep(0.05)
+    finally:
+        site.workshop.engine.pause = 0.0
+    assert key not in site.visits._visits
+    assert not visit.going
+    assert len(site.workshop.line) == 0
+    steps = site.workshop.engine.steps
+    time.sleep(0.5)
+    assert site.workshop.engine.steps == steps  # no run goes on without anybody
+    examples = {run.id for run in site.workshop._runs.values()}
+    assert not set(visit.branches) - examples & set(site.workshop.engine.store._held)
