@@ -35,6 +35,7 @@ from gui.theme import HEAD, START, theme
 from gui.visits import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
+STYLES = ("style.css", "beside.css", "atlas.css")
 UPLOADS, UPLOADS_HOSTED = (3600, 86_400), (300, 1800)  # s between sweeps, and s a file is kept
 THREADS = 80  # those who wait in line hold one each
 
@@ -203,7 +204,7 @@ def launch(page: gr.Blocks, options: Options) -> str:
         run_history=False,
         ssr_mode=False,
         theme=theme(),
-        css_paths=[ROOT / "assets" / "style.css", ROOT / "assets" / "beside.css"],
+        css_paths=[ROOT / "assets" / name for name in STYLES],
         js=START,
         head=HEAD,
         max_file_size=f"{options.bounds.upload}mb",
