@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from core.edits import borrowed
 from core.edits.context import Context
 from core.edits.kinds import Change, Kind, register
 from core.errors import EditError
@@ -34,21 +35,6 @@ def _step_mean(edit: Edit, context: Context) -> Change:
 def _global_mean(edit: Edit, context: Context) -> Change:
     bank = context.bank(edit)
     return lambda step, z: bank.overall
-
-
-def _shared(edit: Edit, context: Context) -> Change:
-    constant = _constant(edit, context)
-    return lambda step, z: constant
-
-
-def _constant(edit: Edit, context: Context) -> Tensor:
-    if isinstance(edit.values, Tensor):
-        return context.table(edit.values, "The constant")[0]
-    if edit.donor is not None:
-        return context.donor(edit)[0]
-    if context.engine.bank is not None:
-        return context.engine.bank.overall
-    return context.span(edit).latents.mean(0)
 
 
 def _gaussian(edit: Edit, context: Context) -> Change:
@@ -91,46 +77,6 @@ def _resample(edit: Edit, context: Context) -> Change:
     return change
 
 
-def _swap(edit: Edit, context: Context) -> Change:
-    donor = _long_enough(edit, context)
-    return lambda step, z: donor[step]
-
-
-def _slerp(edit: Edit, context: Context) -> Change:
-    donor = _long_enough(edit, context)
-    t = 0.5 if edit.fraction is None else float(edit.fraction)
-    if not 0 <= t <= 1:
-        raise EditError("The fraction toward the donor must lie between 0 and 1.")
-
-    def change(step: int, z: Tensor) -> Tensor:
-        size, other = z.norm(), donor[step].norm()
-        if t == 0 or size == 0 or other == 0:
-            return z
-        a, b = z / size, donor[step] / other
-        angle = torch.arccos((a @ b).clamp(-1, 1))
-        if float(angle.sin()) < 1e-6:
-            return z
-        return size * (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
-
-    return change
-
-
-def _long_enough(edit: Edit, context: Context) -> Tensor:
-    """The donor, filled up with the bank's step means where it is shorter than the span."""
-    donor = context.donor(edit)
-    last = max(context.steps(edit))
-    if last < donor.shape[0]:
-        return donor
-    bank = context.engine.bank
-    if bank is None:
-        raise EditError(
-            f"The donor has {donor.shape[0]} latents, so it has none for step {last + 1}; choose "
-            "steps it has, or a longer donor."
-        )
-    fill = [bank.at(bank.mean, k) for k in range(donor.shape[0], last + 1)]
-    return torch.cat([donor, torch.stack(fill)])
-
-
 def _permute(edit: Edit, context: Context) -> Change:
     steps = context.steps(edit)
     if len(steps) < 2:
@@ -153,40 +99,6 @@ def _permute(edit: Edit, context: Context) -> Change:
 def _repeat_first(edit: Edit, context: Context) -> Change:
     first = context.span(edit).latents[0]
     return lambda step, z: z if step == 0 else first
-
-
-def _token(edit: Edit, context: Context) -> Change:
-    vector = context.engine.embed(context.token(edit))
-    return lambda step, z: vector
-
-
-def _filler(edit: Edit, context: Context) -> Change:
-    vector = context.engine.embed(context.token(edit, context.engine.ids.pad))
-    return lambda step, z: vector
-
-
-def _patch(edit: Edit, context: Context) -> Change:
-    if edit.patch is None or len(edit.patch) != 2:
-        raise EditError("Point at a place of the picture: patch=(row, column).")
-    rows, columns = context.trace.prompt.grid
-    row, column = edit.patch
-    if not (0 <= row < rows and 0 <= column < columns):
-        raise EditError(
-            f"Patch ({row}, {column}) is outside the picture, which has {rows} × {columns} patches."
-        )
-    vector = context.engine.patches(context.trace)[row * columns + column]
-    return lambda step, z: vector
-
-
-def _manual(edit: Edit, context: Context) -> Change:
-    if not isinstance(edit.values, Tensor):
-        raise EditError("Edit “manual” needs values: one vector, or one a step.")
-    rows = context.table(edit.values, "The value")
-    steps = context.steps(edit)
-    if rows.shape[0] not in (1, len(steps)):
-        raise EditError(f"{rows.shape[0]} vectors were given for {len(steps)} steps.")
-    at = {step: rows[min(i, rows.shape[0] - 1)] for i, step in enumerate(steps)}
-    return lambda step, z: at[step]
 
 
 CONTENT = [
@@ -228,7 +140,7 @@ CONTENT = [
         "Feeds one fixed vector at every step, the published collapse test.",
         ("renorm",),
         (),
-        _shared,
+        borrowed.shared,
     ),
     (
         "gaussian",
@@ -260,7 +172,7 @@ CONTENT = [
         "Feeds the latents of another run: does the answer follow the donor?",
         ("renorm",),
         ("donor",),
-        _swap,
+        borrowed.swap,
     ),
     (
         "slerp",
@@ -268,7 +180,15 @@ CONTENT = [
         "Moves each latent toward the donor's along the sphere, keeping its length.",
         ("fraction",),
         ("donor",),
-        _slerp,
+        borrowed.slerp,
+    ),
+    (
+        "steer",
+        "Steer toward donor",
+        "Moves each latent toward the donor's by a fixed part of its own length, and past it.",
+        ("dose", "renorm"),
+        ("donor",),
+        borrowed.steer,
     ),
     (
         "permute",
@@ -292,7 +212,7 @@ CONTENT = [
         "Feeds the embedding of a word of the vocabulary.",
         ("token", "renorm"),
         (),
-        _token,
+        borrowed.token,
     ),
     (
         "patch",
@@ -300,7 +220,7 @@ CONTENT = [
         "Feeds the embedding of one patch of the picture.",
         ("patch", "renorm"),
         (),
-        _patch,
+        borrowed.patch,
     ),
     (
         "filler",
@@ -308,9 +228,9 @@ CONTENT = [
         "Feeds the pad token's embedding in every slot: same count, no content.",
         ("token",),
         (),
-        _filler,
+        borrowed.filler,
     ),
-    ("manual", "By hand", "Feeds vectors you give.", ("values", "renorm"), (), _manual),
+    ("manual", "By hand", "Feeds vectors you give.", ("values", "renorm"), (), borrowed.manual),
 ]
 
 for name, title, sentence, parameters, needs, make in CONTENT:

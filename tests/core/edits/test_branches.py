@@ -23,6 +23,7 @@ def every_kind(engine: Engine, parent: Trace, donor: Trace) -> dict[str, list[Ed
         "rotate": {"angle": 50.0},
         "swap": {"donor": donor},
         "slerp": {"donor": donor, "fraction": 0.4},
+        "steer": {"donor": donor, "dose": 0.6},
         "slot": {"donor": donor},
         "permute": {"order": [2, 0, 1], "steps": [0, 1, 2]},
         "token": {"token": " the"},

@@ -401,7 +401,7 @@ def test_limits_of_a_hosted_copy(saved):
         (Limits(tokens=6), "has 7 values"),
         (Limits(string=10), "longer than 10 characters"),
         (Limits(choices=1), "option_scores has 2 values; 0 to 1"),
-        (Limits(edits=12), "edits has 13 values"),
+        (Limits(edits=13), "edits has 14 values"),
         (Limits(latents=2), "2 are allowed"),
         (Limits(width=3), "4 dimensions; 1 to 3 are allowed"),
         (Limits(header_bytes=100), "header is longer than 100 bytes"),
