@@ -20,7 +20,7 @@ from core.study.items import Items, StudyItem
 from core.study.presets import PRESETS, preset
 from core.study.report import write_all
 from core.study.runner import Progress
-from core.study.study import Study, design_of, read, run
+from core.study.study import Study, design_of, glance, read, run
 from core.study.tables import load_items
 from core.study.verdict import Verdict
 
@@ -37,6 +37,7 @@ __all__ = [
     "StudyItem",
     "Verdict",
     "design_of",
+    "glance",
     "load_items",
     "preset",
     "read",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+import torch
 from safetensors.torch import save
 
 from core.engine import Engine
@@ -74,8 +75,12 @@ class Keys:
 
 
 def keys_of(engine: Engine, design: Design) -> Keys:
-    """The names of the rows of one model and design."""
-    return Keys(model_fingerprint(engine), design.fingerprint())
+    """The names of the rows of one model, its bank and design."""
+    model = model_fingerprint(engine)
+    if engine.bank is not None:  # what normal is decides what a mean or a resample puts in
+        table = engine.bank.latents.contiguous().view(torch.uint8).numpy()
+        model += hashlib.sha256(table.tobytes()).hexdigest()[:8]
+    return Keys(model, design.fingerprint())
 
 
 def run_rows(

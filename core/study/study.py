@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
@@ -84,6 +84,7 @@ def run(
     cancel: Event | None = None,
     rank: int = 0,
     processes: int = 1,
+    stage: Callable[[str], None] = lambda said: None,
 ) -> Study:
     """Make the rows that are missing and read the study.
 
@@ -93,16 +94,21 @@ def run(
         cancel: stops within one decode step.
         rank, processes: this process and how many there are; each does its own blocks, and
             reading them is left to whoever calls :func:`read` when all are done.
+        stage: told what is being done, in words.
 
     Raises:
         Cancelled, RecordError: see :func:`core.study.runner.run_rows`.
     """
     place = Path(folder)
     _prepare(place)
+    stage("collecting what normal latents are")
     _bank(engine, items, design, place, cancel)
+    stage("checking the instrument on this model")
     checks = invariants(engine, items, design, cancel)
     keys = keys_of(engine, design)  # once: the files may change while their model is at work
+    stage("asking the model")
     run_rows(engine, items, design, place, report, cancel, rank, processes, keys)
+    stage("reading what was found")
     return read(engine, items, design, place, checks, keys)
 
 
@@ -149,6 +155,29 @@ def read(
         splits=splits,
         verdict=judge(evidence),
         by_task=_by_task(evidence),
+        problems=_problems(items, rows),
+    )
+
+
+def glance(
+    engine: Engine, items: Sequence[StudyItem], design: Design, folder: str | Path, keys: Keys
+) -> Study:
+    """What the rows that are there show, quickly: effects, and no verdict yet."""
+    rows = tuple(rows_of(items, design, keys, Path(folder)))
+    pairs = pair_up(rows, design.arms)
+    quick = replace(design, resamples=min(design.resamples, 200))
+    waiting = Verdict(
+        "still running", "A verdict is given when every row is there.", {}, validated=False
+    )
+    return Study(
+        design=design,
+        about=_about(engine, items),
+        rows=rows,
+        checks=(),
+        pairs=pairs,
+        effects=effects_of(pairs, quick),
+        splits={},
+        verdict=waiting,
         problems=_problems(items, rows),
     )
 

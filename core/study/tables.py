@@ -1,4 +1,4 @@
-"""Items from somebody's own files: a folder, JSON, JSON Lines or CSV, columns found by name.
+"""Items from somebody's own files: a folder, JSON, CSV, Parquet or the hub, columns by name.
 
 A row that cannot be used is skipped and kept in ``problems`` with its line and the reason; the
 rest is studied. Where a column is called something else than expected, name it with ``columns``.
@@ -6,14 +6,16 @@ rest is studied. Where a column is called something else than expected, name it 
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from core.errors import InputError, RecordError
 from core.families.answers import same
+from core.study.hub import PREFIX, tables_of
 from core.study.items import (
     Box,
     Items,
@@ -25,6 +27,7 @@ from core.study.items import (
     same_as,
     shipped,
 )
+from core.study.reading import KINDS, Embedded, rows_in
 
 NAMES: dict[str, tuple[str, ...]] = {
     "image": ("image", "image_path", "image_file", "img", "picture", "file_name", "images"),
@@ -37,9 +40,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "question_id", "index", "uid"),
 }
 LETTERS = "ABCDEFGHIJ"
-TABLES = ("items.jsonl", "items.json", "items.csv", "metadata.jsonl", "metadata.csv")
+TABLES = (
+    "items.jsonl",
+    "items.json",
+    "items.csv",
+    "items.parquet",
+    "metadata.jsonl",
+    "metadata.csv",
+    "metadata.parquet",
+)
 VSP_TABLE = "test_direct.jsonl"
-LARGEST = 512 << 20
 
 
 def load_items(
@@ -48,17 +58,21 @@ def load_items(
     columns: Mapping[str, str] | None = None,
     tasks: Sequence[str] | None = None,
     seed: int = 0,
+    inside: bool = False,
 ) -> Items:
     """The items of a data set.
 
     Args:
         place: ``"scenes"`` or ``"scenes:where,count"`` for the shipped ones; a VSP set (folder
-            or archive); a ``.json``, ``.jsonl`` or ``.csv`` file; or a folder that holds one
-            named ``items.*`` or ``metadata.*``, picture paths being relative to it.
+            or archive); a ``.json``, ``.jsonl``, ``.csv`` or ``.parquet`` file; a folder that
+            holds one named ``items.*`` or ``metadata.*``, picture paths being relative to it;
+            or ``"hub:OWNER/NAME"`` for a data set of the hub.
         count: the most items; None for all (100 shipped scenes).
         columns: our name → the file's, e.g. ``{"image": "img", "answer": "caption"}``.
         tasks: keep only these tasks.
         seed: of the shipped scenes.
+        inside: pictures outside the table's own folder are refused, as a stranger's table is
+            not to read the machine.
 
     Raises:
         RecordError: there is no such data set or it holds no usable row.
@@ -70,34 +84,49 @@ def load_items(
 
         named = tuple(filter(None, name.partition(":")[2].split(",")))
         return shipped(named or tuple(tasks or TASKS), 100 if count is None else count, seed=seed)
+    if name.startswith(PREFIX):
+        return _gathered(tables_of(name), name, count, columns, tasks, inside)
     path = Path(place).expanduser()
     if not path.exists():
         raise RecordError(
-            f"There is no data set at {path}: give a folder, a .json, .jsonl or .csv file, or "
-            "“scenes” for the shipped ones."
+            f"There is no data set at {path}: give a folder, a .json, .jsonl, .csv or .parquet "
+            "file, or “scenes” for the shipped ones."
         )
     if path.name.endswith((".tar", ".tar.gz", ".tgz")) or (path / VSP_TABLE).is_file():
         return planning_maps(path, count)
     table = _table_of(path)
+    return _gathered([table], table.name, count, columns, tasks, inside)
+
+
+def _gathered(
+    tables: Sequence[Path],
+    source: str,
+    count: int | None,
+    columns: Mapping[str, str] | None,
+    tasks: Sequence[str] | None,
+    inside: bool,
+) -> Items:
+    """The usable rows of tables, the others as problems."""
     items, problems = Items(), []
-    for line, row in _rows(table):
+    lines = ((table, *line) for table in tables for line in rows_in(table))
+    for table, number, row in lines:
         if count is not None and len(items) >= count:
             break
         try:
             if isinstance(row, str):
                 raise ValueError(row)
-            item = _item(row, table.parent, dict(columns or {}), line)
+            item = _item(row, table.parent, dict(columns or {}), number, inside)
         except ValueError as error:
-            problems.append(Problem(line, str(error)))
+            problems.append(Problem(number, str(error)))
             continue
         if tasks is None or item.task in tasks:
             items.append(item)
     items = checked(items)
-    items.source = table.name
+    items.source = source
     items.problems = tuple(problems)
     if not items:
         why = f" Line {problems[0].line}: {problems[0].reason}." if problems else ""
-        raise RecordError(f"{table} holds no usable row.{why}")
+        raise RecordError(f"{source} holds no usable row.{why}")
     return items
 
 
@@ -110,54 +139,12 @@ def _table_of(path: Path) -> Path:
             f"{path} holds none of {', '.join(TABLES)}: write one with a row an item (image, "
             "question, answer, options)."
         )
-    if path.suffix.lower() not in (".json", ".jsonl", ".ndjson", ".csv", ".tsv"):
+    if path.suffix.lower() not in KINDS:
         raise RecordError(
-            f"{path.name} is no table this program reads: give .json, .jsonl or .csv (a .parquet "
-            "file has to be converted to one of them first)."
+            f"{path.name} is no table this program reads: give {', '.join(KINDS[:-1])} or "
+            f"{KINDS[-1]}."
         )
     return path
-
-
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """(line, row or why it cannot be read), one at a time."""
-    kind = table.suffix.lower()
-    if table.stat().st_size > LARGEST:
-        raise RecordError(f"{table.name} is larger than {LARGEST >> 20} MB; split it.")
-    try:
-        if kind in (".csv", ".tsv"):
-            with table.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
-                for row in reader:
-                    whole = None not in row and None not in row.values()
-                    said: dict[str, Any] | str = "the row has not as many cells as the header"
-                    yield reader.line_num, dict(row) if whole else said
-        elif kind == ".json":
-            found = json.loads(table.read_text(encoding="utf-8-sig"))
-            rows = found if isinstance(found, list) else next(_lists(found), None)
-            if rows is None:
-                raise RecordError(f"{table.name} holds no list of rows.")
-            for number, row in enumerate(rows, start=1):
-                yield number, row if isinstance(row, dict) else "the row is not an object"
-        else:
-            with table.open(encoding="utf-8-sig") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield number, _object(line)
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
-        raise RecordError(f"{table.name} cannot be read as {kind[1:]} ({error}).") from error
-
-
-def _lists(found: Any) -> Iterator[list[Any]]:
-    if isinstance(found, dict):
-        yield from (value for value in found.values() if isinstance(value, list))
-
-
-def _object(line: str) -> dict[str, Any] | str:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return "the line is not JSON"
-    return row if isinstance(row, dict) else "the line is not a JSON object"
 
 
 def _cell(row: Mapping[str, Any], name: str, columns: Mapping[str, str]) -> Any:
@@ -173,7 +160,9 @@ def _cell(row: Mapping[str, Any], name: str, columns: Mapping[str, str]) -> Any:
     return None
 
 
-def _item(row: dict[str, Any], folder: Path, columns: dict[str, str], line: int) -> StudyItem:
+def _item(
+    row: dict[str, Any], folder: Path, columns: dict[str, str], line: int, inside: bool
+) -> StudyItem:
     """One row as an item. Raises ValueError with the reason when it is not usable."""
     unknown = set(columns) - set(NAMES)
     if unknown:
@@ -195,16 +184,16 @@ def _item(row: dict[str, Any], folder: Path, columns: dict[str, str], line: int)
     gold = fitting[0] if fitting else gold
     image = _cell(row, "image", columns)
     image = image[0] if isinstance(image, list) and image else image
-    path = _picture(image, folder) if image else None
+    picture, named = _picture(image, folder, inside) if image else (None, "")
     task = str(_cell(row, "task", columns) or "question")
     name = str(_cell(row, "id", columns) or f"line{line}")
-    cluster = str(_cell(row, "cluster", columns) or (path.name if path else name))
+    cluster = str(_cell(row, "cluster", columns) or named or name)
     item_options = tuple(options)
     return StudyItem(
         id=name,
         question=question.strip(),
         answer=gold,
-        picture=opened(path) if path else None,
+        picture=picture,
         options=item_options,
         task=task,
         cluster=cluster,
@@ -263,15 +252,20 @@ def _listed(text: str) -> list[Any]:
     return text.split(mark)
 
 
-def _picture(image: Any, folder: Path) -> Path:
+def _picture(image: Any, folder: Path, inside: bool) -> tuple[Callable[[], Image.Image], str]:
+    """What opens a row's picture, and its name."""
+    if isinstance(image, Embedded):
+        return image, image.name
     if isinstance(image, dict):
         image = image.get("path")
     if not isinstance(image, str):
         raise ValueError("the image is not a path")
     path = (folder / image).resolve()
+    if inside and not path.is_relative_to(folder.resolve()):
+        raise ValueError("the picture does not come with the table")
     if not path.is_file():
         raise ValueError(f"there is no picture at {image}")
-    return path
+    return opened(path), path.name
 
 
 def _box(value: Any) -> Box | None:

@@ -32,8 +32,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         default="scenes",
-        help="“scenes”, “scenes:where,count”, a VSP set, a .json, .jsonl or .csv file, or a "
-        "folder with one (default: scenes)",
+        help="“scenes”, “scenes:where,count”, a VSP set, a .json, .jsonl, .csv or .parquet "
+        "file, a folder with one, or hub:OWNER/NAME (default: scenes)",
     )
     parser.add_argument("--preset", default="quick", help="quick, published or full")
     parser.add_argument(
