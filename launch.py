@@ -22,10 +22,11 @@ import signal
 from types import FrameType, ModuleType
 from typing import NoReturn
 
-from gui.commands import Mistake, doctor, environment, page, screenshots, study, test, train
+from gui.commands import Mistake, doctor, environment, page, record, screenshots, study, test, train
 
 COMMANDS = {
     "doctor": doctor,
+    "record": record,
     "screenshots": screenshots,
     "study": study,
     "test": test,

@@ -13,8 +13,10 @@ import gradio as gr
 from gui import acts
 from gui.components.examples import examples_html
 from gui.links import edit_of, example_of, named
-from gui.screen import say_html
+from gui.recordings import first_screen
+from gui.screen import say_html, screen
 from gui.shelf import DEMOS
+from gui.workshop import LOADING
 
 if TYPE_CHECKING:
     from core.records.archive import Session
@@ -60,15 +62,25 @@ class Arrival:
         session, name = await asyncio.to_thread(self._kept, own, newest, query)
         model, room = desks.sessions.room(session) if session else self._asked(query)
         visit.model = model
+        early = session is None and not named(query)
         while not room.done.is_set():
             sentence = f"Waking the model: {room.stage}…"
-            yield {page.key: key, page.say: say_html(sentence, False)}
+            out: dict[Any, Any] = {}
+            if early and room.stage == LOADING:
+                early = False
+                out = await asyncio.to_thread(self._meanwhile, model or desks.shelf.name, room)
+            yield {**out, page.key: key, page.say: say_html(sentence, False)}
             await asyncio.sleep(0.2)
         if not room.ready and session is not None:  # the runs can be looked at all the same
             visit.model, room = desks.sessions.recorded(session)
+        why = ""
         if not room.ready:
-            yield {page.key: key, page.say: say_html(room.failure, True)}
-            return
+            why = room.failure
+            recordings = await asyncio.to_thread(desks.sessions.recordings)
+            if recordings is None:
+                yield {page.key: key, page.say: say_html(why, True)}
+                return
+            visit.model, room = recordings
         desk = desks.at(room)
 
         def show(visit: Visit) -> None:
@@ -76,11 +88,34 @@ class Arrival:
                 desks.sessions.show(visit, session, room, fresh=False)
             else:
                 self._open(desk, visit, query)
+            if why:
+                visit.say, visit.trouble = f"{why} {visit.say}", True
 
         out = await asyncio.to_thread(desk.now, key, show)
         name = desks.sessions.begin(key, visit, named(query), name)
         desks.sessions.autosave.touch(key)
         yield {**out, page.key: key, self.own: name, **told(desk, visit)}
+
+    def _meanwhile(self, model: str, room: Workshop) -> dict[Any, Any]:
+        """What the first example will look like, drawn while its model is still loading."""
+        from core.errors import ZscopeError
+        from gui.handlers import Handlers
+
+        try:
+            found = first_screen(model, room) if model in DEMOS else None
+        except ZscopeError:  # an unreadable file costs the early look, nothing else
+            return {}
+        if found is None:
+            return {}
+        visit, recorded = found
+        page = self.desks.page
+        desk = Handlers(page, recorded, self.desks.visits)
+        shown = desk.paint(screen(visit, recorded), visit)
+        return {
+            **shown,
+            page.question: visit.asked,
+            page.options: acts.format_options(visit.options),
+        }
 
     def _kept(self, own: str, newest: str, query: Mapping[str, str]) -> tuple[Session | None, str]:
         """The session this tab goes on with, and its name."""
@@ -102,11 +137,11 @@ class Arrival:
 
     def _open(self, desk: Handlers, visit: Visit, query: Mapping[str, str]) -> None:
         """An example, with the edit the address asks for already done."""
-        index = example_of(query, len(desk.workshop.items))
+        index = example_of(query, len(desk.workshop.thumbnails))
         if index is None:
             return
         acts.open_example(visit, desk.workshop, index)
-        edit = edit_of(query)
+        edit = "" if getattr(desk.workshop.engine, "recorded", False) else edit_of(query)
         if edit and visit.baseline is not None:
             made, title = desk.page.panel.quick_edit(edit, visit, desk.workshop, "propagate", 0)
             acts.apply(visit, desk.workshop, visit.baseline, [made], title)

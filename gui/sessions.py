@@ -97,6 +97,13 @@ class Sessions:
             label, lambda: recorded_workshop("recorded runs", family, self.shelf.first)
         )
 
+    def recordings(self) -> tuple[str, Workshop] | None:
+        """The recorded runs that come with Zscope, for a page without a model; None without."""
+        from gui.recordings import RecordedRoom
+
+        room = self.shelf.stand_in("recordings", lambda: RecordedRoom(self.shelf.first))
+        return ("recordings", room) if len(room) else None  # type: ignore[arg-type]
+
     def show(self, visit: Visit, session: Session, workshop: Workshop, fresh: bool) -> None:
         """Put a session on a visit's screen and make its runs known to the model.
 

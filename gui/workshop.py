@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.records import Trace
 
 KEPT = 64  # runs of examples that are remembered
+LOADING = "loading the model"  # torch is there by then, and runs out of files can be shown
 BACKGROUND = 300  # most latents in the map's background
 
 
@@ -89,9 +90,9 @@ class Workshop:
             self._fail(f"Zscope could not be started ({type(error).__name__}: {error}).")
             return
         try:
-            self.stage = "loading the model"
-            engine = self._load()
             self.kinds = tuple(self._make_kinds())
+            self.stage = LOADING
+            engine = self._load()
             self.stage = "drawing the examples"
             self.items = tuple(self._make_gallery())
             self.thumbnails = [self._thumbnail(item) for item in self.items]

@@ -125,6 +125,7 @@ async function draw() {
   late = !node.offsetWidth; // not on the screen, in a tab behind: drawn once it is
   if (late) return;
   await library();
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done))); // words before figures
   const style = getComputedStyle(document.body);
   const drawn = coloured(figure, style);
   const name = props.plot_name;
