@@ -36,8 +36,8 @@ class Variant:
         batch: rows a step; each of the tasks in `mix` in that proportion.
         swap, swap_tasks: share of rows that are interchanged, among these tasks.
         junk, junk_tasks: share of rows whose latents are overwritten without consequence.
-        lost: the overwritten latents say nothing instead, and the answer to be given is another
-            row's to the same kind of question: without evidence it can only be guessed.
+        lost: the overwritten latents say nothing instead, and the answer to be given is always
+            the same: without evidence there is only a guess. Object tasks other than counting.
         slots: the interchange is of the latent slots' keys and values, not of what they are fed.
         words: the reply begins with the imagined sentence; `rewrite` is the share of rows whose
             sentence says something else, which the answer must follow.
