@@ -159,11 +159,13 @@ class BranchCache:
             (k[index : index + 1, :, :length].clone(), v[index : index + 1, :, :length].clone())
             for k, v in self.own
         ]
-        if self.prompt[0][0].shape[0] == 1:
+        alone = self.prompt[0][0].shape[0] == 1
+        if alone and self.prompt_mask is None:
             return RowCache(self.prompt, own, self.cuts[index])
-        prompt = [(k[index : index + 1], v[index : index + 1]) for k, v in self.prompt]
+        at = 0 if alone else index  # the last row that is left of a padded batch is padded too
+        prompt = [(k[at : at + 1], v[at : at + 1]) for k, v in self.prompt]
         if self.prompt_mask is not None:
-            seen = self.prompt_mask[index]
+            seen = self.prompt_mask[at]
             prompt = [(k[:, :, seen], v[:, :, seen]) for k, v in prompt]
         return RowCache([(k.clone(), v.clone()) for k, v in prompt], own, self.cuts[index])
 
