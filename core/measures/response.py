@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -77,6 +77,7 @@ class Reading:
         kl: KL(base ‖ edited) over the options, nats (Y8).
         token_kl: mean KL(base ‖ edited) over the base's answer words, nats (Y9).
         nll: mean change of the NLL of the base's answer words, nats a word (Y7).
+        scores: option → log-probability.
     """
 
     choice: str | None
@@ -86,6 +87,7 @@ class Reading:
     kl: float
     token_kl: float
     nll: float
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def reading(base: Said, edited: Said) -> Reading:
@@ -104,7 +106,8 @@ def reading(base: Said, edited: Said) -> Reading:
     if base.logits is not None and edited.logits is not None and len(before):
         moved = float(token_kl(base.logits, edited.logits).mean())
         nll = float((before - after).mean())
-    return Reading(edited.choice, flipped, probability, difference, kl, moved, nll)
+    scores = dict(edited.scores)
+    return Reading(edited.choice, flipped, probability, difference, kl, moved, nll, scores)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ class Sweep:
         points: what is finished, in the order of the wishes.
         refused: wishes that this run does not allow, each with the reason.
         total: number of wishes.
+        series: of all wishes, in their order.
         seconds: since it began.
         stopped: a person stopped it.
     """
@@ -88,6 +89,7 @@ class Sweep:
     points: tuple[Point, ...] = ()
     refused: tuple[tuple[Wish, str], ...] = ()
     total: int = 0
+    series: tuple[str, ...] = ()
     seconds: float = 0.0
     stopped: bool = False
 
@@ -170,12 +172,14 @@ def sweep(
     """
     began = time.perf_counter()
     reader = Reader(engine, base, tuple(o for o in options if o.strip()))
+    series = tuple(dict.fromkeys(wish.series for wish in wishes))
     points: list[Point] = []
     refused: list[tuple[Wish, str]] = []
 
     def so_far(stopped: bool = False) -> Sweep:
-        seconds = time.perf_counter() - began
-        return Sweep(reader.said, tuple(points), tuple(refused), len(wishes), seconds, stopped)
+        seconds, many = time.perf_counter() - began, len(wishes)
+        made = tuple(points), tuple(refused)
+        return Sweep(reader.said, *made, many, series, seconds, stopped)
 
     for at in range(0, len(wishes), chunk):
         if cancel is not None and cancel.is_set():
