@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui import acts
-from gui.oneclick import sentence
+from gui.panel import said
 from gui.screen import Screen, say_html, screen
 from gui.steps import StepsError, format_steps
 from gui.visits import Visit, Visits
@@ -50,9 +50,9 @@ class Desk:
         }
         if visit is not None:
             out[self.page.panel.steps] = format_steps(visit.steps) if visit.steps else "all"
-            shown = visit.edited or visit.baseline
-            if shown is not None and self.workshop.engine.family.imagines_in_words:
-                out[self.page.panel.text] = sentence(shown)  # to be rewritten from what it said
+            sentence = said(self.workshop, visit)
+            if sentence:
+                out[self.page.panel.text] = sentence  # to be rewritten from what it said
         return out
 
     def busy(self, busy: bool, waits: bool = False) -> dict[Any, Any]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui.arrival import told
+from gui.demonstrations import Show
 from gui.desk import GONE, sentence_of
-from gui.findings import FINDINGS, LAST, Show, place_of
+from gui.findings import FINDINGS, LAST, place_of
 from gui.screen import screen
 from gui.still import question_html, still_answers, still_picture, still_strip
 from gui.studio import QUEUE

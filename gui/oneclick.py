@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from gui.acts import GuiError
 from gui.panel import QUICK, other_example
+from gui.wording import sentence
 
 if TYPE_CHECKING:
-    from core.records import Edit, Trace
+    from core.records import Edit
     from gui.panel import Panel
     from gui.visits import Visit
     from gui.workshop import Workshop
@@ -49,11 +50,3 @@ def rewrite(text: str) -> Edit:
     from core.records import Edit
 
     return Edit("text", text=text)
-
-
-def sentence(trace: Trace) -> str:
-    """What a word-imagining model imagined; "" for any other run."""
-    if trace.imagined is None:
-        return ""
-    first, last = trace.imagined
-    return "".join(trace.pieces[first:last]).strip()

@@ -9,6 +9,7 @@ import gradio as gr
 
 from gui.components.modes import SHORT, mode_html
 from gui.forms import form, make_edit, usable
+from gui.wording import sentence
 
 if TYPE_CHECKING:
     from core.records import Edit, Trace
@@ -35,7 +36,7 @@ class Panel:
 
     def __init__(self) -> None:
         with gr.Row(elem_id="quick"):
-            gr.HTML('<span class="label">All at once</span>', elem_classes="quick-label")
+            self.all = gr.HTML('<span class="label">All at once</span>', elem_classes="quick-label")
             self.quick = {
                 name: gr.Button(label, size="sm", interactive=False, elem_id=f"quick-{name}")
                 for name, (_, _, label) in QUICK.items()
@@ -79,12 +80,15 @@ class Panel:
                 choices=[(k.title, k.name) for k in kinds], value=first.name if first else None
             ),
             self.apply: gr.update(interactive=first is not None),
+            self.all: gr.update(visible=workshop.engine.family.latent),
+            self.mode: gr.update(visible=workshop.engine.family.latent),
+            self.meaning: gr.update(visible=workshop.engine.family.latent),
             **self.donors(workshop, visit),
         }
         for name, (needed, _, _) in QUICK.items():
             here = bool(names & set(needed))
             out[self.quick[name]] = gr.update(interactive=here, visible=here)
-        return {**out, **(self.show(first) if first else {})}
+        return {**out, **(self.show(first, said(workshop, visit)) if first else {})}
 
     def offered(self, workshop: Workshop) -> list[Any]:
         """The kinds this model can be given."""
@@ -92,8 +96,12 @@ class Panel:
         bank = getattr(engine, "bank", None) is not None
         return [k for k in workshop.kinds if usable(k, engine.family, bank)]
 
-    def show(self, kind: Any) -> dict[Any, Any]:
-        """Updates for the fields of one kind."""
+    def show(self, kind: Any, said: str = "") -> dict[Any, Any]:
+        """Updates for the fields of one kind.
+
+        Args:
+            said: the imagined sentence that is to be rewritten; "" leaves the field as it is.
+        """
         fields = form(kind)
         s = fields.strength
         slider = (
@@ -112,6 +120,7 @@ class Panel:
             self.text: gr.update(
                 visible=bool(fields.text), label=fields.text or "Token",
                 lines=3 if fields.text == "Imagined text" else 1,
+                **({"value": said} if said and "text" in kind.parameters else {}),
             ),
         }  # fmt: skip
 
@@ -154,6 +163,13 @@ class Panel:
         assert visit.baseline is not None
         edit = make_edit(kind, visit.baseline, "all", visit.span, mode, strength, seed, donor)
         return edit, label
+
+
+def said(workshop: Workshop, visit: Visit) -> str:
+    """The sentence imagined in words by the run on the screen; "" for any other run."""
+    shown = visit.edited or visit.baseline
+    in_words = workshop.engine.family.imagines_in_words
+    return sentence(shown) if shown is not None and in_words else ""
 
 
 def other_example(visit: Visit, workshop: Workshop) -> int | None:

@@ -144,12 +144,30 @@ def read(visit: Visit, workshop: Workshop, trace: Trace, span: int, step: int) -
     if made is None:
         facts = _facts(trace, span, step)
         if not getattr(workshop.engine, "recorded", False):
-            facts |= like(workshop.engine, visit.patches, trace, span, step)
+            latent = trace.spans[span].latents[step : step + 1]
+            facts |= like(workshop.engine, visit.patches, latent, step, trace.prompt.grid)
             facts |= _inside(visit, workshop.engine, trace, span, step)
             while len(kept) >= KEPT:
                 kept.pop(next(iter(kept)))
         made = kept[name] = Reading(**facts)
     return replace(made, change=_change(visit, trace, span, step))
+
+
+def read_pending(visit: Visit, workshop: Workshop) -> Reading | None:
+    """The latent that waits to be fed, read as a vector: it has no place in a run yet."""
+    import torch
+
+    waiting = visit.pending
+    if waiting is None or waiting.step.latent is None:
+        return None
+    chosen = waiting.step.latent if waiting.vector is None else torch.as_tensor(waiting.vector)
+    latent, step, base = chosen.float().view(1, -1), waiting.step.step, visit.baseline
+    grid = base.prompt.grid if base is not None else (0, 0)
+    facts = {"norm": float(latent.norm()), "grid": grid}
+    facts |= like(workshop.engine, visit.patches, latent, step, grid)
+    if hasattr(workshop.engine, "passes"):
+        facts |= _said(workshop.engine, latent)
+    return Reading(**facts)
 
 
 def _facts(trace: Trace, span: int, step: int) -> dict[str, Any]:
@@ -175,15 +193,17 @@ def _change(visit: Visit, trace: Trace, span: int, step: int) -> float | None:
     return float((new - old).norm()) / max(float(old.norm()), 1e-9)
 
 
-def like(engine: Any, patches: Tensor | None, trace: Trace, span: int, step: int) -> dict[str, Any]:
-    """What the vector is like: the bank's latents, and the picture's patches."""
+def like(
+    engine: Any, patches: Tensor | None, latents: Tensor, step: int, grid: tuple[int, int]
+) -> dict[str, Any]:
+    """What a vector (1, D) of a step is like: the bank's latents, and the picture's patches."""
     from core.measures.geometry import longer_than
     from core.measures.neighbours import nearest
     from gui.pointing import nearest_places
 
-    latents, out = trace.spans[span].latents[step : step + 1], {}
-    if patches is not None and trace.prompt.grid[1]:
-        near = nearest_places(latents, patches, trace.prompt.grid, PATCHES)[0]
+    out: dict[str, Any] = {}
+    if patches is not None and grid[1]:
+        near = nearest_places(latents, patches, grid, PATCHES)[0]
         out["patches"] = tuple((r + 1, c + 1, v) for (r, c), v in near)
     bank = getattr(engine, "bank", None)
     if bank is not None and bool(latents.norm() > 0):
@@ -229,16 +249,23 @@ def _inside(visit: Visit, engine: Any, trace: Trace, span: int, step: int) -> di
 
 
 def _lenses(engine: Any, trace: Trace, span: int, step: int) -> dict[str, Any]:
-    from core.measures.lens import embedding_lens, input_lens, layer_lens
+    from core.measures.lens import layer_lens
 
-    latents, piece = trace.spans[span].latents[step : step + 1], engine.reader.piece
     place = trace.spans[span].start + step
+    layers = layer_lens(engine, trace, [place], LAYER_WORDS).words(engine.reader.piece)
+    said = _said(engine, trace.spans[span].latents[step : step + 1])
+    return {**said, "layers": tuple(tuple(row) for row in layers)}
+
+
+def _said(engine: Any, latents: Tensor) -> dict[str, Any]:
+    """Words read in a vector (1, D) as it is fed, and those whose embeddings are nearest."""
+    from core.measures.lens import embedding_lens, input_lens
+
+    piece = engine.reader.piece
     near = embedding_lens(engine, latents, WORDS).words(piece)[0]
-    layers = layer_lens(engine, trace, [place], LAYER_WORDS).words(piece)
     return {
         "says": tuple(input_lens(engine, latents, WORDS).words(piece)[0]),
         "near": tuple((word, v) for word, v in near if isfinite(v)),
-        "layers": tuple(tuple(row) for row in layers),
     }
 
 

@@ -17,7 +17,7 @@ from gui.components.tree import Leaf, tree_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
 from gui.pointing import trail_of
-from gui.reading import look, read_selected
+from gui.reading import look, read_pending, read_selected
 from gui.wording import answer_line, edit_title, emission_line
 
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ def _waiting(visit: Visit, workshop: Workshop) -> Screen:
         still,
         picture=picture_html(visit.uri, size, grid, pointing=f"feed its patch as {name}"),
         strip=strip,
-        inspector="",
+        inspector=inspector_html(
+            read_pending(visit, workshop), waiting.step.step, visit.uri, "Waiting to be fed: "
+        ),
+        look=None,
         say=say_html(visit.say or f"{name} is about to be fed.", visit.trouble),
     )
 
@@ -146,6 +149,9 @@ def leaves(visit: Visit) -> list[Leaf]:
 
 def inspected(visit: Visit, workshop: Workshop) -> str:
     """The inspector of the selected latent."""
+    engine = workshop.engine
+    if engine is not None and not engine.family.latent:
+        return ""
     reading = read_selected(visit, workshop)
     return inspector_html(reading, visit.steps[-1] if visit.steps else 0, visit.uri)
 

@@ -145,5 +145,6 @@ class Studio:
         p = self.panel
         return [
             self.key, self.model, *self.parts, self.question, self.options, self.examples,
-            self.run, self.step, p.kind, p.apply, *p.fields, *p.quick.values(),
+            self.run, self.step, p.kind, p.apply, *p.fields, *p.quick.values(), p.all, p.mode,
+            p.meaning,
         ]  # fmt: skip

@@ -95,3 +95,11 @@ def answer_line(trace: Trace) -> str:
     if trace.answer is not None:
         return trace.answer
     return trace.answer_problem or "No answer was found in the text."
+
+
+def sentence(trace: Trace) -> str:
+    """What a word-imagining model imagined; "" for any other run."""
+    if trace.imagined is None:
+        return ""
+    first, last = trace.imagined
+    return "".join(trace.pieces[first:last]).strip()

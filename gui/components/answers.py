@@ -44,7 +44,7 @@ def answers_html(
     else:
         cards.append(
             '<section class="card empty" aria-label="Edited answer"><h3>Edited</h3>'
-            "<p>Select a latent, choose an edit and press Apply.</p></section>"
+            "<p>Choose an edit and press Apply.</p></section>"
         )
     return (
         _verdict(base, edited)

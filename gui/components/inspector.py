@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 ALMOST = 0.005  # a probability that would be written as 0 %
 
 
-def inspector_html(reading: Reading | None, step: int = 0, uri: str = "") -> str:
+def inspector_html(reading: Reading | None, step: int = 0, uri: str = "", lead: str = "") -> str:
     """The inspector's side of the page.
 
     Args:
         reading: of the selected latent; None when none is selected.
         step: its number, from 0.
         uri: the picture's ``data:`` address, from which the nearest patches are cut.
+        lead: words before the latent's name.
     """
     if reading is None:
         return (
@@ -39,7 +40,7 @@ def inspector_html(reading: Reading | None, step: int = 0, uri: str = "") -> str
     ]
     if reading.problem:
         parts.append(f'<p class="quiet">{escape(reading.problem)}</p>')
-    return f"<h3>Latent {name}</h3><div class='reading'>{''.join(parts)}</div>"
+    return f"<h3>{escape(lead)}Latent {name}</h3><div class='reading'>{''.join(parts)}</div>"
 
 
 def _block(title: str, body: str) -> str:

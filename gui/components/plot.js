@@ -103,6 +103,14 @@ function onPaper(gd, figure) {
   return { data: data, layout: { ...layout, ...size, paper_bgcolor: "#fff", plot_bgcolor: "#fff" } };
 }
 
+// A figure of square panels is as high as its panels are wide.
+function shape(node, figure) {
+  const layout = (figure && figure.layout) || {};
+  if (!layout.meta || !layout.meta.inner || !node.offsetWidth) return;
+  const { l, r, t, b } = layout.margin;
+  node.style.height = `${Math.round((node.offsetWidth - l - r) * layout.meta.inner + t + b)}px`;
+}
+
 let queue = Promise.resolve();
 let bound = false;
 let listening = false;
@@ -119,9 +127,13 @@ async function draw() {
     new ResizeObserver(() => {
       if (!node.offsetWidth) return;
       if (late) redraw();
-      else if (node.classList.contains("js-plotly-plot")) window.Plotly.Plots.resize(node);
+      else if (node.classList.contains("js-plotly-plot")) {
+        shape(node, props.value);
+        window.Plotly.Plots.resize(node);
+      }
     }).observe(node);
   }
+  shape(node, figure);
   late = !node.offsetWidth; // not on the screen, in a tab behind: drawn once it is
   if (late) return;
   await library();
@@ -137,11 +149,13 @@ async function draw() {
   const tools = ["zoom2d", "pan2d", "select2d", "lasso2d"].filter((tool) => !meta.marks || tool === "select2d");
   const saved = (format, scale) => (gd) =>
     window.Plotly.downloadImage(onPaper(gd, figure), { format: format, scale: scale, filename: `zscope ${name}` });
+  const [soft, ink] = ["--soft", "--ink"].map((colour) => style.getPropertyValue(colour).trim());
+  const bar = { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink };
   // zoom stays for as long as the same view is drawn again
-  await window.Plotly.react(node, drawn.data, { ...drawn.layout, uirevision: meta.view || name }, {
+  await window.Plotly.react(node, drawn.data, { ...drawn.layout, modebar: bar, uirevision: meta.view || name }, {
     displaylogo: false,
     responsive: true,
-    displayModeBar: meta.marks ? true : "hover",
+    displayModeBar: "hover",
     modeBarButtonsToRemove: ["sendChartToCloud", "toImage", "autoScale2d", "zoomIn2d", "zoomOut2d", ...tools],
     modeBarButtonsToAdd: [
       { name: "PNG", title: "Save as PNG", icon: letters("PNG"), click: saved("png", 3) },
@@ -181,21 +195,25 @@ const redraw = () => {
   queue = queue.then(draw).then(wish).catch((error) => console.error(error));
 };
 // The selected latents' marks get a ring; the figure itself stays as it is.
+let later = 0;
 const ring = (event) => {
   if (!element.isConnected) {
     window.removeEventListener("zscope-pick", ring);
     return;
   }
+  clearTimeout(later);
+  later = setTimeout(() => circle(event.detail), 120); // first what was asked for, then this
+};
+function circle({ span, steps }) {
   const node = place();
   if (!props.value || !node || !node.data) return;
   const ink = getComputedStyle(document.body).getPropertyValue("--ink").trim();
-  const { span, steps } = event.detail;
   node.data.forEach((trace, i) => {
     if (trace.type !== "scatter" || !trace.customdata || trace.meta !== "steps") return;
     const edges = trace.customdata.map(([s, k]) => (s === span && steps.includes(k) ? ink : trace.marker.color));
     window.Plotly.restyle(node, { "marker.line.color": [edges] }, [i]);
   });
-};
+}
 if (props.linked) window.addEventListener("zscope-pick", ring);
 watch("value", redraw);
 window.addEventListener("zscope-theme", redraw);

@@ -4,6 +4,7 @@ const cells = () => [...element.querySelectorAll(".cell")];
 const strip = () => element.querySelector(".strip");
 let anchor = null;
 let told = 0;
+let asked = 0;
 
 function chosen() {
   const box = strip();
@@ -23,10 +24,18 @@ function show(span, steps, focus) {
     cell.tabIndex = lead || (focus === null && on) ? 0 : -1;
     if (lead) cell.focus({ preventScroll: false });
   }
-  window.dispatchEvent(new CustomEvent("zscope-pick", { detail: { span: span, steps: steps } }));
-  // The newest selection counts, in whatever order the server hears of several.
+  // The newest selection counts, in whatever order the server hears of several; a key that is
+  // held down does not ask for every latent it passes.
   clearTimeout(told);
-  told = setTimeout(() => trigger("pick", { span: span, steps: steps, order: Date.now() }), 30);
+  const since = Date.now() - asked;
+  const tell = () => {
+    asked = Date.now();
+    trigger("pick", { span: span, steps: steps, order: asked });
+  };
+  if (since > 150) tell();
+  else told = setTimeout(tell, 150 - since);
+  const news = new CustomEvent("zscope-pick", { detail: { span: span, steps: steps } });
+  setTimeout(() => window.dispatchEvent(news));
 }
 
 function pick(cell, extend) {

@@ -45,7 +45,7 @@ def tree_html(leaves: Sequence[Leaf]) -> str:
         if leaf.depth:
             tools += _tool("rename", leaf.id, f"rename {leaf.title}", "✎")
             tools += _tool("delete", leaf.id, f"delete {leaf.title}", "×")
-        role = ' <small class="role">compared with</small>' if leaf.compared else ""
+        role = ' <small class="role">compared</small>' if leaf.compared else ""
         rows.append(
             f'<li class="leaf {leaf.badge}{" shown" if leaf.shown else ""}" '
             f'style="--depth:{leaf.depth}">'

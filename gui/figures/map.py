@@ -64,7 +64,7 @@ def map_figure(
     return {
         "data": data,
         "layout": layout(
-            margin={"l": 18, "r": 6, "t": 4, "b": 20},
+            margin={"l": 18, "r": 6, "t": 16, "b": 20},
             xaxis=bare_axis(axes[0]),
             yaxis=bare_axis(axes[1], scaleanchor="x"),
             annotations=arrows,
@@ -111,6 +111,7 @@ def _trajectory(
     text, where = labels(points, near)
     return {
         "type": "scatter", "mode": "lines+markers+text", "name": name, "meta": "steps",
+        "cliponaxis": False,
         "x": [float(p[0]) for p in points], "y": [float(p[1]) for p in points],
         "text": text, "textposition": where,
         "textfont": {
@@ -119,7 +120,7 @@ def _trajectory(
         "customdata": [[span, k, k + 1] for k in steps],
         "line": {"color": colour, "width": 1.5},
         "marker": {
-            "color": colour, "size": 15,
+            "color": colour, "size": 13,
             "line": {"color": [INK if k in selected else colour for k in steps], "width": 2},
         },
         "hovertemplate": f"{name} z%{{customdata[2]}}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
