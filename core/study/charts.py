@@ -11,6 +11,7 @@ from html import escape
 
 from core.measures.statistics import Interval
 from core.study.figures import (
+    BEHIND,
     BLUE,
     GREEN,
     GREY,
@@ -128,7 +129,7 @@ def strip(rows: Sequence[tuple[str, float, float]], title: str) -> str:
     if not rows:
         return ""
     height = 60 + ROW * len(rows)
-    parts = [opened(LEFT + WIDE + 190, height, title)]
+    parts = [opened(LEFT + WIDE + BEHIND, height, title)]
     edge = LEFT + 0.99 * WIDE
     parts.append(
         f'<rect x="{edge:.1f}" y="26" width="{LEFT + WIDE - edge:.1f}" '
@@ -164,7 +165,7 @@ def waterfall(split: Split, title: str, scale: float, unit: str) -> str:
     def x(value: float) -> float:
         return LEFT + (scale * value - low) / (high - low) * WIDE
 
-    parts = [opened(LEFT + WIDE + 190, 60 + ROW * len(rows), title)]
+    parts = [opened(LEFT + WIDE + BEHIND, 60 + ROW * len(rows), title)]
     parts.append(line(x(0), 26, x(0), 32 + ROW * len(rows), GREY))
     for row, (name, start, stop, value, colour) in enumerate(rows):
         y = 32 + ROW * row

@@ -13,7 +13,7 @@ from core.measures.statistics import Interval
 
 BLUE, ORANGE, GREEN, GREY, RED = "#0072b2", "#e69f00", "#009e73", "#777777", "#d55e00"
 STYLE = 'font-family="system-ui, sans-serif" font-size="12"'
-ROW, LEFT, WIDE = 26, 250, 460
+ROW, LEFT, WIDE, BEHIND = 26, 250, 420, 300
 
 
 def forest(
@@ -46,7 +46,7 @@ def forest(
         return LEFT + (value * scale - low) / (high - low) * WIDE
 
     height, sign = 60 + ROW * len(shown), "+" if signed else ""
-    parts = [opened(LEFT + WIDE + 190, height, title)]
+    parts = [opened(LEFT + WIDE + BEHIND, height, title)]
     if margin is not None:
         parts.append(
             f'<rect x="{x(-margin):.1f}" y="26" width="{x(margin) - x(-margin):.1f}" '
@@ -79,7 +79,7 @@ def forest(
 def stacked(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
     """Shares of a whole as one bar a row: how answers moved."""
     colours = {"R→R": BLUE, "W→W": GREY, "R→W": RED, "W→R": GREEN, "W→W′": ORANGE}
-    parts = [opened(LEFT + WIDE + 190, 70 + ROW * len(rows), title)]
+    parts = [opened(LEFT + WIDE + BEHIND, 70 + ROW * len(rows), title)]
     for row, (label, counts) in enumerate(rows):
         y, at, total = 34 + ROW * row, float(LEFT), sum(counts.values())
         parts.append(text(LEFT - 10, y + 13, label, anchor="end"))

@@ -40,5 +40,6 @@ def number(value: float | None, digits: int = 2) -> str:
 def _cell(cell: Any) -> str:
     words = str(cell)
     kind = " class='n'" if words[:1] in "+-−0123456789" and len(words) < 40 else ""
+    kind = " class='t'" if len(words) >= 60 else kind
     kind = " class='fail'" if words == "FAILED" else kind
     return f"<td{kind}>{escape(words)}</td>"

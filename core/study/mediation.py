@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.measures.resampling import bootstrap_mean, bootstrap_ratio, clustered
-from core.measures.statistics import Interval
+from core.measures.statistics import Interval, wilson
 from core.study.design import Design
 from core.study.effects import LEAST_ITEMS, NOTHING, plain_value
 from core.study.pairs import NAN, Array, Pair, Pairs, agree
@@ -100,7 +100,10 @@ def split(
     fixed = None if controlled is None else np.asarray(controlled, np.float64)[whole]
 
     def mean(values: Array) -> Interval:
-        return bootstrap_mean(values, names, level, resamples, seed) if len(values) else NOTHING
+        if not len(values):
+            return NOTHING
+        found = bootstrap_mean(values, names, level, resamples, seed)
+        return _unsure(found, values, len(set(names)), 1.0)
 
     total, direct, indirect = b - a, c - a, d - a
     effect = mean(total)
@@ -111,7 +114,9 @@ def split(
             return NOTHING
         top, _ = clustered(part, names)
         bottom, _ = clustered(total, names)
-        return bootstrap_ratio(top, bottom, level, resamples, seed)
+        found = bootstrap_ratio(top, bottom, level, resamples, seed)
+        whole = np.concatenate([part, total])
+        return _unsure(found, whole, len(set(names)), abs(float(total.mean())))
 
     return Split(
         outcome=outcome,
@@ -127,6 +132,20 @@ def split(
         pure=ratio(indirect),
         whole=ratio(total - direct),
     )
+
+
+def _unsure(found: Interval, values: Array, clusters: int, whole: float) -> Interval:
+    """A bootstrap of choices that all went one way is certain of itself; nobody else may be.
+
+    Then the interval is as wide as that of a rate of 0 among so many clusters (Wilson).
+
+    Args:
+        whole: what one deviating item of each would change the estimate by, at most 1.
+    """
+    if found.low < found.high or not bool(np.isin(values, (-1.0, 0.0, 1.0)).all()):
+        return found
+    room = wilson(0, clusters, found.level).high / max(whole, 1e-9)
+    return Interval(found.estimate, found.estimate - room, found.estimate + room, found.level)
 
 
 def splits_of(pairs: Mapping[str, Pairs], design: Design) -> dict[str, Split]:

@@ -12,6 +12,7 @@ from (does it arrive downstream?). That something can be read does not say that 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,9 @@ def probes(
 ) -> list[Probe]:
     """A probe a step, one of the picture and one behind the latents; [] with too few items.
 
+    Answers that fewer than five items have (paths over a map) are left out: nothing could be
+    learned of them from other pictures.
+
     Args:
         latents: item id → (K, D), the base runs' own.
         sites: item id → (2, D): picture, downstream.
@@ -74,6 +78,8 @@ def probes(
         design: level and seed.
     """
     rows = [row for row in base if row["item"] in latents and row["gold"]]
+    times = Counter((row["task"], row["gold"]) for row in rows)
+    rows = [row for row in rows if times[row["task"], row["gold"]] >= FOLDS]
     steps = min((len(latents[row["item"]]) for row in rows), default=0)
     if len(rows) < FEWEST or not steps:
         return []

@@ -28,8 +28,9 @@ table { border-collapse: collapse; font-size: .9em; }
 .wide { overflow-x: auto; }
 th, td { border-bottom: 1px solid #8884; padding: .25rem .6rem; text-align: left;
   vertical-align: top; }
+td.t { min-width: 18em; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.verdict { border-left: 6px solid #0072b2; padding: .2rem 1rem; font-size: 1.1rem; }
+.found { border-left: 6px solid #0072b2; padding: .2rem 1rem; font-size: 1.1rem; }
 .fail { color: #d55e00; font-weight: 600; }
 svg { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
 .grids svg { display: inline-block; margin: .2rem; }

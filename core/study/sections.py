@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from core.study import charts, figures
-from core.study.effects import Effect, health_of
+from core.study.effects import LEAST_ITEMS, Effect, health_of
 from core.study.findings import Finding
 from core.study.html import interval, number, paragraph, table
 from core.study.mediation import Split
@@ -57,14 +57,14 @@ def verdict(study: Study) -> str:
         f"of answers changed, ±{margins.logit:g} nats. “Equivalent to none” is shown against them."
     )
     return (
-        f"<div class='verdict'><p><b>{escape(study.verdict.verdict)}</b></p>"
+        f"<div class='found'><p><b>{escape(study.verdict.verdict)}</b></p>"
         f"<p>{escape(study.verdict.reason)}</p><p><small>{escape(declared)}</small></p></div>"
     )
 
 
 def tasks(study: Study) -> str:
     """The same tree within each task."""
-    if not study.by_task:
+    if not study.by_task or not study.verdict.validated:
         return ""
     rows = [[task, v.verdict, v.reason] for task, v in study.by_task.items()]
     return "<h2>By task (exploratory)</h2>" + table(["task", "verdict", "reason"], rows)
@@ -194,11 +194,11 @@ def _absent(study: Study) -> str:
 
 def donors(study: Study) -> str:
     """Who follows whom: the donor's answer by class of donor (F17)."""
-    rows = [
-        (e.arm, e.follow, f"{e.items} items")
-        for e in study.effects.values()
-        if e.items and e.follow.estimate == e.follow.estimate and e.locus in ("content", "slot")
-    ]
+    rows = []
+    for effect in study.effects.values():
+        asked = sum(value == value for value in study.pairs[effect.arm].follows().tolist())
+        if asked >= LEAST_ITEMS and effect.locus in ("content", "slot"):
+            rows.append((effect.arm, effect.follow, f"{asked} items"))
     if not rows:
         return ""
     return "<h2>Does the answer follow the donor?</h2>" + figures.forest(
@@ -276,9 +276,10 @@ def probed(found: Sequence[Probe]) -> str:
     if not found:
         return ""
     said = (
-        f"A logistic regression reads the answer (one of {found[0].answers}) from {found[0].items} "
-        "items' vectors, always on pictures it was not fitted on; the control is the same with "
-        "answers dealt out anew within each task. What can be read is not thereby used."
+        f"A logistic regression reads the answer (one of {found[0].answers}, each of them the "
+        f"answer of five items or more) from {found[0].items} items' vectors, always on pictures "
+        "it was not fitted on; the control is the same with answers dealt out anew within each "
+        "task. What can be read is not thereby used."
     )
     rows = [(p.site, p.selectivity, f"read {p.accuracy.estimate:.1%}") for p in found]
     head = ["site", "read rightly, %", "control task, %", "selectivity, points"]
