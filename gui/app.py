@@ -32,11 +32,12 @@ from gui.sessions import Sessions
 from gui.shelf import DEMOS, SHIPPED, Model, Shelf
 from gui.studio import Studio
 from gui.study import StudyTab
+from gui.sweep import SweepTab
 from gui.theme import HEAD, START, theme
 from gui.visits import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
-STYLES = ("style.css", "beside.css", "study.css", "atlas.css")
+STYLES = ("style.css", "beside.css", "study.css", "atlas.css", "sweep.css")
 UPLOADS, UPLOADS_HOSTED = (3600, 86_400), (300, 1800)  # s between sweeps, and s a file is kept
 THREADS = 80  # those who wait in line hold one each
 
@@ -129,6 +130,8 @@ def build(
                 studio = Studio(model)
             with gr.Tab("Atlas", id="atlas", elem_id="atlas-tab") as atlas_tab:
                 atlas = Atlas(options.own_models, banks_of(options))
+            with gr.Tab("Sweep", id="sweep") as sweep_tab:
+                sweep = SweepTab()
             with gr.Tab("Study", id="study") as study_tab:
                 study = StudyTab(options.own_models)
             with gr.Tab("Compare", id="compare") as compare_tab:
@@ -150,6 +153,7 @@ def build(
         )
         opened.then(None, arrival.own, None, js=KEEP, show_progress="hidden")
         atlas.wire(desks, atlas_tab)
+        sweep.wire(desks, sweep_tab)
         study.wire(desks, study_tab)
         compare.wire(desks, compare_tab)
         guide.wire(desks, tabs, guide_tab, opened)

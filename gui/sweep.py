@@ -1,0 +1,269 @@
+"""Sweep: one run, many doses, steps, exits and layers; how much it takes to move the answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from gui.acts import GuiError
+from gui.components.modes import SHORT
+from gui.components.plot import plot
+from gui.desk import GONE, sentence_of
+from gui.screen import say_html
+from gui.sweeping import FIGURES, KINDS, Asked, Subject, plan, subject
+from gui.swept import figure
+
+if TYPE_CHECKING:
+    from core.study.sweep import Sweep, Wish
+    from gui.desks import Desks
+    from gui.visits import Visit
+    from gui.workshop import Workshop
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+START = Asked()
+NOTES = {
+    "doses": "flips and shifts against the dose that was delivered, with their controls",
+    "steps": "which latent matters, by what becomes of the later ones",
+    "exits": "how many latents the answer needs",
+    "edges": "who has to look at whom, and in which layers",
+    "slots": "another run's slots put in, one window of layers and one latent at a time",
+}
+
+
+@dataclass
+class View:
+    """What one visitor has here.
+
+    Attributes:
+        cancel: stops the sweep that is under way.
+        going: one is.
+        asked: what it was asked for.
+    """
+
+    cancel: threading.Event = field(default_factory=threading.Event)
+    going: bool = False
+    asked: Asked = START
+
+
+class SweepTab:
+    """The tab's widgets, laid out where it is made; :meth:`wire` ties them."""
+
+    def __init__(self) -> None:
+        with gr.Row(elem_id="sweep", equal_height=False):
+            with gr.Column(elem_id="sweep-asked", min_width=240):
+                self._lay_asked()
+            with gr.Column(elem_id="sweep-shown", min_width=320):
+                self.say = gr.HTML(say_html("", False), elem_id="sweep-say")
+                self.plots = {
+                    name: plot(title, f"sweep-figure-{name}", NOTES[name])
+                    for name, title in FIGURES.items()
+                }
+
+    def _lay_asked(self) -> None:
+        self.about = gr.HTML("", elem_id="sweep-about")
+        self.figures = gr.CheckboxGroup(
+            [(title, name) for name, title in FIGURES.items()], value=list(FIGURES),
+            label="Figures", elem_id="sweep-figures",
+        )  # fmt: skip
+        with gr.Row(elem_id="sweep-go"):
+            self.run = gr.Button("Sweep", variant="primary", elem_id="sweep-run")
+            self.stop = gr.Button("Stop", elem_id="sweep-stop", interactive=False)
+        self.progress = gr.HTML("", elem_id="sweep-progress")
+        self.kind = gr.Dropdown(
+            [(title, name) for name, title in KINDS.items()], value=START.kind,
+            label="Edit of the latents", elem_id="sweep-kind",
+        )  # fmt: skip
+        self.doses = gr.Textbox(
+            START.doses, label="Doses ε, in each latent's own length", elem_id="sweep-doses",
+            max_length=400,
+        )  # fmt: skip
+        with gr.Row(elem_id="sweep-numbers"):
+            self.steps = gr.Textbox(
+                START.steps, label="Latents", elem_id="sweep-steps", max_length=200
+            )
+            self.draws = gr.Number(
+                START.draws, label="Draws", precision=0, minimum=1, elem_id="sweep-draws"
+            )
+            self.seed = gr.Number(START.seed, label="Seed", precision=0, elem_id="sweep-seed")
+            self.width = gr.Number(
+                START.width, label="Layers a window", precision=0, minimum=1,
+                elem_id="sweep-width",
+            )  # fmt: skip
+        self.mode = gr.Dropdown(
+            [(title, name) for name, title in SHORT.items()], value=START.mode,
+            label="Later latents", elem_id="sweep-mode",
+        )  # fmt: skip
+
+    def wire(self, desks: Desks, tab: gr.Tab) -> None:
+        """Tie the widgets to what they do."""
+        self.desks = desks
+        key = desks.page.key
+        shown = [self.about, self.say, self.progress, self.run, self.stop, *self.plots.values()]
+        tab.select(self.on_show, key, shown, queue=False, **QUIET)
+        asked = [
+            key, self.figures, self.kind, self.steps, self.mode, self.doses, self.draws,
+            self.seed, self.width,
+        ]  # fmt: skip
+        gr.on(
+            [self.run.click, self.doses.submit, self.steps.submit],
+            self.on_run, asked, shown, concurrency_id="sweep", concurrency_limit=4, **QUIET,
+        )  # fmt: skip
+        self.stop.click(self.on_stop, key, None, queue=False, **QUIET)
+
+    def _view(self, visit: Visit) -> View:
+        found: View = visit.beside.setdefault("sweep", View())
+        return found
+
+    def on_show(self, key: str) -> dict[Any, Any]:
+        """The tab was opened: which run would be swept."""
+        visit = self.desks.visits.get(key)
+        if visit is None:
+            return {self.say: say_html(GONE, True)}
+        if self._view(visit).going:
+            return {self.say: gr.skip()}
+        try:
+            about = subject(visit, self._room(visit))
+        except Exception as error:
+            return {self.about: "", self.say: say_html(sentence_of(error), False)}
+        return {self.about: about_html(about), self.say: say_html("", False)}
+
+    def on_stop(self, key: str) -> None:
+        """Stop: honoured within one step of the model."""
+        visit = self.desks.visits.get(key)
+        if visit is not None:
+            self._view(visit).cancel.set()
+
+    def on_run(
+        self, key: str, figures: list[str], kind: str, steps: str, mode: str, doses: str,
+        draws: float | None, seed: float | None, width: float | None,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        """Sweep: everything that is ticked, a figure after the other."""
+        visit = self.desks.visits.get(key)
+        if visit is None:
+            yield {self.say: say_html(GONE, True)}
+            return
+        view = self._view(visit)
+        if view.going:
+            return
+        view.asked = Asked(
+            tuple(name for name in FIGURES if name in (figures or ())),
+            kind if kind in KINDS else START.kind,
+            steps or "", mode if mode in SHORT else START.mode, doses or "",
+            int(draws or 0), int(seed or 0), int(width or 0),
+        )  # fmt: skip
+        view.cancel, view.going = threading.Event(), True
+        yield {
+            self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True),
+            self.say: say_html("", False), self.progress: bar_html("Preparing…"),
+        }  # fmt: skip
+        last: dict[Any, Any] = {}
+        try:
+            room = self._room(visit)
+            with room.line.join(key, view.cancel) as ticket:
+                for sentence in ticket.waiting():
+                    yield {self.progress: bar_html(sentence)}
+                yield from self._sweep(key, visit, view, room)
+        except Exception as error:
+            last = {self.say: say_html(sentence_of(error), True), self.progress: ""}
+        finally:
+            view.going = False
+        yield {
+            **last, self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False),
+        }  # fmt: skip
+
+    def _room(self, visit: Visit) -> Workshop:
+        room = self.desks.shelf.of(visit.model)
+        if not room.ready:
+            raise GuiError(room.failure or f"The model is not ready yet: {room.stage}…")
+        return room
+
+    def _sweep(
+        self, key: str, visit: Visit, view: View, room: Workshop
+    ) -> Iterator[dict[Any, Any]]:
+        from core.study.sweep import sweep
+
+        asked = view.asked
+        if not asked.figures:
+            raise GuiError("Tick at least one figure.")
+        about = subject(visit, room)
+        about, wanted = plan(asked, about, visit, room)
+        total = sum(len(wishes) for wishes in wanted.values())
+        visit.bounds.check_sweep(total)
+        yield {self.about: about_html(about)}
+        finished: list[Sweep] = []
+        for name, wishes in wanted.items():
+            state: Sweep | None = None
+            making = sweep(room.engine, about.trace, wishes, about.options, view.cancel)
+            while True:
+                with room.lock:  # others have their turn between two chunks
+                    state = next(making, None)
+                if state is None:
+                    break
+                drawn = figure(name, asked, about, state)
+                so_far = [*finished, state]
+                yield {self.plots[name]: drawn, self.progress: progress_html(so_far, total)}
+                if state.done == state.total or state.stopped:
+                    finished.append(state)
+                if self.desks.visits.get(key) is None:  # the tab was closed
+                    view.cancel.set()
+            if view.cancel.is_set():
+                break
+        yield {
+            self.progress: progress_html(finished, total, ended=True),
+            self.say: say_html(ending(asked, wanted, finished), False),
+        }
+
+
+def about_html(about: Subject) -> str:
+    """Which run is swept."""
+    from html import escape
+
+    answer = about.trace.answer or "no answer read"
+    what = f"{about.count} latents" if about.count > 1 else "1 latent"
+    return (
+        f"<p class='subject'><b>{escape(about.title)}</b> {escape(answer)}</p>"
+        f"<p class='soft'>{escape(about.trace.prompt.question)}</p>"
+        f"<p class='soft'>The run on the Studio's screen, {what}.</p>"
+    )
+
+
+def bar_html(sentence: str, done: int = 0, total: int = 0) -> str:
+    """A bar with a sentence under it; without a total it only says that something goes on."""
+    from html import escape
+
+    at = f" value='{done}' max='{max(total, 1)}'" if total else ""
+    return (
+        f"<progress aria-label='Sweep'{at}></progress><p class='soft' role='status'>"
+        f"{escape(sentence)}</p>"
+    )
+
+
+def progress_html(sweeps: list[Sweep], total: int, ended: bool = False) -> str:
+    """How far it is, how fast, and how long it will still take."""
+    done = sum(s.done for s in sweeps)
+    seconds = sum(s.seconds for s in sweeps)
+    rate = done / seconds if seconds > 0 else 0.0
+    if ended:
+        return bar_html(f"{done} of {total} branches in {seconds:.1f} s", done, total)
+    left = f", about {max(1, round((total - done) / rate))} s left" if rate else ""
+    return bar_html(f"{done} of {total} branches, {rate:.0f} a second{left}", done, total)
+
+
+def ending(asked: Asked, wanted: dict[str, list[Wish]], finished: list[Sweep]) -> str:
+    """What has to be said when a sweep is over; "" when all went as asked."""
+    said = []
+    if any(s.stopped for s in finished) or len(finished) < len(wanted):
+        said.append("Stopped; what was finished is kept.")
+    if "slots" in asked.figures and "slots" not in wanted:
+        said.append("No other example gave another answer, so no slots could be patched.")
+    if "doses" in wanted and not wanted["doses"]:
+        said.append("No dose was given, so there is no dose–response.")
+    refused = [why for s in finished for _, why in s.refused]
+    if refused:
+        many = f"{len(refused)} branches" if len(refused) > 1 else "One branch"
+        said.append(f"{many} could not be made: {refused[0]}")
+    return " ".join(said)
