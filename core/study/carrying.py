@@ -173,8 +173,9 @@ def _content(
     )
     said = (
         f"The answer follows the latents: with the latents of “{best.arm}” "
-        f"{share_of(best.follow)} of answers become the donor's ({100 * excess.estimate:.0f} points "
-        f"more than under noise of the same length), at a delivered dose of ε = "
+        f"{share_of(best.follow)} of answers become the donor's, "
+        f"{100 * excess.estimate:.0f} points more than under noise of the same length, at a "
+        "delivered dose of ε = "
         f"{best.dose.get('epsilon', NAN):.2f}."
     )
     if mediated is not None and mediated.pure.estimate == mediated.pure.estimate:
