@@ -59,7 +59,11 @@ def open_example(visit: Visit, workshop: Workshop, index: int) -> None:
     visit.image, visit.uri, visit.example = item.image, data_uri(item.image), index
     visit.pending = None
     visit.asked, visit.options = str(item.question), tuple(str(o) for o in item.options)
-    settle(visit, workshop, workshop.example(index))
+    if workshop.has(index):
+        settle(visit, workshop, workshop.example(index))
+    else:
+        visit.clear()
+        visit.say = "Press Run to ask: a GPU is lent for it, which counts as your use of it."
 
 
 def settle(visit: Visit, workshop: Workshop, trace: Trace) -> None:

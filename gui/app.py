@@ -26,6 +26,7 @@ from gui.desks import Desks
 from gui.doorway import LOOPBACK, Doorway
 from gui.endpoints import Endpoints
 from gui.guide import Guide
+from gui.hosting import on_lent_gpu
 from gui.picker import Picker
 from gui.sessionbar import SessionBar
 from gui.sessions import Sessions
@@ -49,6 +50,7 @@ class Options:
     Attributes:
         model: folder or hub id of the checkpoint.
         family: name of its family; None detects it.
+        revision: commit of a hub checkpoint.
         device, dtype, attention: as :func:`core.load` takes them.
         host, port: where the page is served.
         share: also make a public link through Gradio's relay.
@@ -64,6 +66,7 @@ class Options:
 
     model: str = "assets/models/faithful"
     family: str | None = None
+    revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     attention: str = "sdpa"
@@ -187,14 +190,21 @@ def load_model(model: Model, options: Options) -> Any:
     """The engine of a model, on the page's device."""
     import core
 
-    return core.load(
+    lent = on_lent_gpu() and model.name not in DEMOS
+    engine = core.load(
         model.source,
         family=model.family,
-        device=options.device,
+        device="cpu" if on_lent_gpu() and not lent else options.device,
         dtype=options.dtype,
         attention=options.attention,
+        revision=options.revision if model.source == options.model else None,
         banks=banks_of(options),
     )
+    if not lent:
+        return engine
+    from gui.lent import LentEngine
+
+    return LentEngine(engine)
 
 
 def launch(page: gr.Blocks, options: Options) -> str:
@@ -230,13 +240,16 @@ def serve(options: Options) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
     page = build(options)
+    if on_lent_gpu():  # the hosting takes the weights up when the page is served
+        page.workshop.warm()
     address = launch(page, options)
     print(f"Zscope is at {address}", flush=True)
     if options.browser:
         import webbrowser
 
         webbrowser.open(address)
-    page.workshop.start()
+    if not page.workshop.done.is_set():
+        page.workshop.start()
     while not ended.wait(60):
         page.visits.expire()
     page.autosave.settle()

@@ -133,6 +133,10 @@ class Arrival:
         shelf, name = self.desks.shelf, query.get("model", "")
         if name in DEMOS and (name in shelf.loaded() or shelf.models[name].here):
             return name, shelf.open(shelf.models[name])
+        if shelf.first.remote and not shelf.first.has(0):  # nothing to show without a GPU
+            demo = next((model for model in shelf.models.values() if model.demo_here), None)
+            if demo is not None:
+                return demo.name, shelf.open(demo)
         return "", shelf.first
 
     def _open(self, desk: Handlers, visit: Visit, query: Mapping[str, str]) -> None:

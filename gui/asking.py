@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gui.visits import Visit
     from gui.workshop import Workshop
 
+STEPWISE = (
+    "Feeding latents by hand needs a GPU that stays; here one is lent for a call at a time, so "
+    "run the question, then edit its latents."
+)
 PAUSE = 0.08  # seconds between two pictures of a run that is still going
 
 # What can be fed in place of the pending latent, by name, as a person reads it.
@@ -102,6 +106,8 @@ def ask(
     visit.bounds.check_question(question, settings.get("system"))
     visit.bounds.check_options(visit.options)
     visit.bounds.check_run(settings.get("budget"), settings.get("max_new_tokens"))
+    if stepwise and workshop.remote:
+        raise GuiError(STEPWISE)
     waiting = visit.pending
     if waiting is None or question != visit.asked:
         if not visit.going:

@@ -57,6 +57,11 @@ class Model:
             return (folder / "config.json").is_file()
         return folder.is_dir() or not folder.is_absolute()
 
+    @property
+    def demo_here(self) -> bool:
+        """Whether it is a shipped model, and there."""
+        return self.name in DEMOS and self.here
+
 
 class Shelf:
     """All models of the page.
@@ -86,6 +91,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._rooms: dict[str, Workshop] = {}
         self.shipped = shipped
+        self.recorded = shipped.parent / "recorded"
         self.demos = tuple(DEMOS)
         self.models = {name: self.demo(name) for name in DEMOS}
         self.models[first.name] = first
@@ -109,7 +115,10 @@ class Shelf:
         return tuple(gallery())
 
     def _make(self, model: Model) -> Workshop:
-        return Workshop(lambda: self._load(model), lambda: self.gallery, self._kinds, self.line)
+        recorded = sorted(self.recorded.glob(f"{Path(model.source).name}-*.zscope"))
+        return Workshop(
+            lambda: self._load(model), lambda: self.gallery, self._kinds, self.line, recorded
+        )
 
     def of(self, name: str | None) -> Workshop:
         """The workshop of a visit's model, by its name."""

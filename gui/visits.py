@@ -102,15 +102,22 @@ class Visit:
         """The branch on the screen; None while the baseline itself is shown."""
         return self.trace(self.shown) if self.shown != self.base else None
 
-    def begin(self, trace: Trace, title: str = "Baseline") -> None:
-        """A fresh run: earlier branches belong to another question and go."""
+    def clear(self) -> None:
+        """Nothing has been run: earlier branches belong to another question and go."""
         self.branches.clear()
         self.scores.clear()
         self.past.clear()
         self.future.clear()
+        self.base = self.shown = self.patches = None
+        self.span, self.steps = 0, ()
+
+    def begin(self, trace: Trace, title: str = "Baseline") -> None:
+        """A fresh run, the first of its question."""
+        patches = self.patches
+        self.clear()
+        self.patches = patches
         self.branches[trace.id] = Branch(trace, title)
         self.base = self.shown = trace.id
-        self.span, self.steps = 0, ()
 
     def grow(self, trace: Trace, title: str, parent: str) -> None:
         """A branch of ``parent``, shown at once."""

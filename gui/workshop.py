@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from gui.line import Line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL import Image
     from torch import Tensor
 
@@ -30,6 +32,8 @@ class Workshop:
         gallery: makes the example items; None takes ``core.scenes.gallery``.
         kinds: makes the edit kinds; None takes ``core.edits.kinds``.
         line: where people wait for this model; None makes one of its own.
+        recorded: ``.zscope`` files of the examples' runs, for a model that is not asked before
+            a visitor wants it (:mod:`gui.lent`).
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Workshop:
         gallery: Callable[[], Sequence[Any]] | None = None,
         kinds: Callable[[], Sequence[Any]] | None = None,
         line: Line | None = None,
+        recorded: Sequence[Path] = (),
     ) -> None:
         self._load, self._gallery, self._kinds = load, gallery, kinds
         self._started = threading.Lock()
@@ -45,6 +50,7 @@ class Workshop:
         self._runs: OrderedDict[int, Trace] = OrderedDict()
         self.lock = threading.Lock()
         self.line = line or Line()
+        self._recorded = recorded
         self.done = threading.Event()
         self.engine: Any = None
         self.items: Sequence[Any] = ()
@@ -98,7 +104,9 @@ class Workshop:
             self.thumbnails = [self._thumbnail(item) for item in self.items]
             self.engine = engine
             self.stage = "running the first example"
-            if self.items:
+            if self.remote:
+                self._take_recorded()
+            elif self.items:
                 self.example(0)
         except ZscopeError as error:
             self._fail(str(error))
@@ -121,6 +129,28 @@ class Workshop:
                     self._runs.popitem(last=False)
             self._runs.move_to_end(index)
             return self._runs[index]
+
+    @property
+    def remote(self) -> bool:
+        """Whether asking the model costs a visitor something, as on a GPU that is lent."""
+        return bool(getattr(self.engine, "remote", False))
+
+    def has(self, index: int) -> bool:
+        """Whether example ``index`` can be shown without asking the model for more than usual."""
+        return not self.remote or index in self._runs
+
+    def _take_recorded(self) -> None:
+        """The recorded runs of the examples; one that fits none is left out."""
+        from core.records import load
+        from core.records.picture import fingerprint
+
+        sessions = [load(path) for path in self._recorded]
+        traces = [trace for session in sessions for trace in session.traces if not trace.edits]
+        runs = {(t.prompt.image_hash, t.prompt.question): t for t in traces}
+        for index, item in enumerate(self.items):
+            found = runs.get((fingerprint(item.image), str(item.question)))
+            if found is not None and found.family == self.engine.family.name:
+                self._runs[index] = self.engine.adopt(found, item.image)
 
     def recall(
         self, trace: Trace, image: Image.Image | None, ancestors: Sequence[Trace] = ()
