@@ -192,10 +192,11 @@ class Atlas:
     def on_show(self, key: str) -> Iterator[dict[Any, Any]]:
         """The tab was opened, or a bank was built: everything is drawn."""
         found = self._at(key)
+        while found is not None and not found[1].done.wait(LOOK):
+            yield {self.status: _going(f"The model is not ready yet: {found[1].stage}…")}
+            found = self._at(key)
         if found is None or not found[1].ready:
-            room = found[1] if found else self.desks.shelf.first
-            sentence = GONE if found is None else room.failure or f"{room.stage}…"
-            yield {self.status: say_html(sentence, True)}
+            yield {self.status: say_html(GONE if found is None else found[1].failure, True)}
             return
         visit, workshop, view = found
         banker = self.banker(workshop)

@@ -50,7 +50,7 @@ def nearest_html(blocks: Sequence[Neighbourhood], sentence: str = "") -> str:
 def _block(block: Neighbourhood) -> str:
     rows = "".join(
         f"<tr><td class='on' title='{_map(n)}'>{'●' if n.on_map else '○'}</td>"
-        f"<td class='who' title='{escape(n.name, quote=True)}'>{escape(n.name)}</td>"
+        f"<td class='who' title='{escape(n.name, quote=True)}'>{escape(_short(n.name))}</td>"
         f"<td>{escape(n.task)}</td><td>{escape(n.answer)}</td>"
         f"<td class='number'>{n.distance:.2f}</td><td class='number'>{_signed(n.cosine)}</td></tr>"
         for n in block.near
@@ -63,6 +63,12 @@ def _block(block: Neighbourhood) -> str:
         "<th>task</th><th>answered</th><th>distance</th><th>cosine</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></section>"
     )
+
+
+def _short(name: str) -> str:
+    """A long id by its end, where ids differ."""
+    who, _, step = name.rpartition(", ")
+    return name if len(who) <= 14 else f"…{who[-8:]}, {step}"
 
 
 def _map(near: Near) -> str:

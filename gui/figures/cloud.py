@@ -8,10 +8,10 @@ from textwrap import wrap
 from typing import Any
 
 from gui.cloud import Point, answers_of
-from gui.figures.look import INK, LINE, NOW, SHEET, SOFT, THEN, bare_axis, layout
+from gui.figures.look import INK, NOW, SHEET, SOFT, THEN, bare_axis, layout
 
 ARROWS = 64
-MANY = 1500  # points from which WebGL draws
+MANY = 3000  # points from which WebGL draws
 # Paul Tol's bright and muted schemes: told apart with any kind of colour vision, on either paper.
 COLOURS = (
     "#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377",
@@ -64,8 +64,9 @@ def cloud_figure(
             data.append(_embeddings(group))
     runs = [group for group in groups if group.role in ("branch", "before", "after")]
     order = {"branch": 0, "before": 1, "after": 2}
+    extent = max(_extent([g.places for g in groups], axis) for axis in (0, 1))
     for n, group in enumerate(sorted(runs, key=lambda g: order[g.role])):
-        data.append(_run(group, by, n, chosen))
+        data.append(_run(group, by, n, chosen, extent))
     lines = [line for text in caption for line in wrap(text, 104)]
     below = 34 + 16 * len(lines)
     return {
@@ -216,7 +217,9 @@ def _embeddings(group: Group) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _run(group: Group, by: str, n: int, chosen: tuple[int, Sequence[int]]) -> dict[str, Any]:
+def _run(
+    group: Group, by: str, n: int, chosen: tuple[int, Sequence[int]], extent: float
+) -> dict[str, Any]:
     """A trajectory over the steps; places that are missing leave a gap."""
     colour = {"before": THEN, "after": NOW}.get(group.role, SOFT)
     if by == "branch" and group.role == "branch":
@@ -225,20 +228,41 @@ def _run(group: Group, by: str, n: int, chosen: tuple[int, Sequence[int]]) -> di
     name = group.points[0].item if group.points else group.role
     span, steps = chosen
     ring = [INK if p.span == span and p.step in steps else SHEET for p in group.points]
+    named = _apart(group.places, extent) if large else set()
+    text = [str(p.step + 1) if n in named else "" for n, p in enumerate(group.points)]
+    sizes = [19 if n in named else 11 if large else 8 for n in range(len(text))]
     return {
         "type": "scatter", "mode": "lines+markers+text" if large else "lines+markers",
         "name": plain(name), "meta": "run",
         "x": [at[0] if at else None for at in group.places],
         "y": [at[1] if at else None for at in group.places],
-        "text": [str(p.step + 1) for p in group.points], "textposition": "middle center",
-        "textfont": {"color": SHEET, "size": 11}, "customdata": [_said(p) for p in group.points],
+        "text": text, "textposition": "middle center",
+        "textfont": {"color": SHEET, "size": 11},
+        "hovertext": [f"{plain(name)}, z{p.step + 1}" for p in group.points],
+        "customdata": [_said(p) for p in group.points],
         "line": {"color": colour, "width": 2 if large else 1, "shape": "linear"},
         "connectgaps": False, "opacity": 1 if large else 0.7,
         "selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}},
-        "marker": {"color": colour, "size": 19 if large else 8,
+        "marker": {"color": colour, "size": sizes,
                    "line": {"color": ring, "width": [2.6 if c == INK else 1 for c in ring]}},
-        "hovertemplate": f"{plain(name)}, z%{{text}}<extra></extra>",
+        "hovertemplate": "%{hovertext}<extra></extra>",
     }  # fmt: skip
+
+
+def _apart(places: Places, extent: float) -> set[int]:
+    """Points far enough from each other for a number inside each; the first comes first."""
+    kept: list[int] = []
+    for n, at in enumerate(places):
+        if at is None:
+            continue
+        far = (
+            abs(at[0] - other[0]) + abs(at[1] - other[1]) > 0.06 * extent
+            for other in (places[k] for k in kept)
+            if other is not None
+        )
+        if all(far):
+            kept.append(n)
+    return set(kept)
 
 
 def plain(text: str) -> str:
@@ -275,6 +299,11 @@ def _range(places: Sequence[Places], axis: int) -> dict[str, Any]:
     return {"range": [low - room, high + room]}
 
 
+def _extent(places: Sequence[Places], axis: int) -> float:
+    low, high = _range(places, axis)["range"]
+    return float(high - low)
+
+
 def _words(lines: Sequence[str]) -> list[dict[str, Any]]:
     if not lines:
         return []
@@ -282,6 +311,6 @@ def _words(lines: Sequence[str]) -> list[dict[str, Any]]:
         {
             "text": "<br>".join(lines), "xref": "paper", "yref": "paper", "x": 0, "y": 0,
             "xanchor": "left", "yanchor": "top", "yshift": -22, "align": "left",
-            "showarrow": False, "font": {"size": 12, "color": SOFT}, "bordercolor": LINE,
+            "showarrow": False, "font": {"size": 12, "color": SOFT},
         }
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from gui.figures.cloud import plain
-from gui.figures.look import DIVERGING, INK, LINE, NOW, SOFT, THEN, layout
+from gui.figures.look import DIVERGING, INK, NOW, SOFT, THEN, layout
 
 KIND_NAMES = {
     "raw": "raw cosine", "centred": "centred cosine", "zscored": "z-scored cosine",
@@ -76,8 +76,10 @@ def matrix_figure(
     return {
         "data": [heat],
         "layout": layout(
-            margin={"l": 64, "r": 10, "t": 30, "b": 44 + 16 * len(lines)},
-            xaxis=_axis(columns, size, side="top", constrain="domain"),
+            margin={
+                "l": 64, "r": 10, "t": 66 if _angle(columns) else 30, "b": 44 + 16 * len(lines),
+            },
+            xaxis=_axis(columns, size, side="top", constrain="domain", tickangle=_angle(columns)),
             yaxis=_axis(
                 rows, size, autorange="reversed", scaleanchor="x", constrain="domain",
                 constraintoward="top",
@@ -99,10 +101,15 @@ def matrix_figure(
 def _axis(rows: Sequence[Row], size: int, **more: Any) -> dict[str, Any]:
     return {
         "tickmode": "array", "tickvals": list(range(len(rows))),
-        "ticktext": [_short(row.name) for row in rows], "tickangle": 0 if len(rows) <= 14 else -60,
+        "ticktext": [_short(row.name) for row in rows],
         "tickfont": {"size": size, "color": INK}, "showgrid": False, "zeroline": False,
         "showline": False, "ticks": "", "fixedrange": True, "automargin": True, **more,
     }  # fmt: skip
+
+
+def _angle(columns: Sequence[Row]) -> int:
+    """Labels across are turned where they would run into each other."""
+    return -50 if len(columns) > 16 or any(len(c.name) > 3 for c in columns) else 0
 
 
 def _short(name: str) -> str:
@@ -152,7 +159,7 @@ def _below(lines: Sequence[str]) -> dict[str, Any]:
     return {
         "text": "<br>".join(lines), "xref": "paper", "yref": "paper", "x": 0, "y": 0,
         "xanchor": "left", "yanchor": "top", "yshift": -14, "align": "left", "showarrow": False,
-        "font": {"size": 12, "color": SOFT}, "bordercolor": LINE,
+        "font": {"size": 12, "color": SOFT},
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from textwrap import wrap
 from typing import Any
 
 from gui.figures.cloud import plain
-from gui.figures.look import DIVERGING, INK, LINE, SHEET, SOFT, THEN, layout
+from gui.figures.look import DIVERGING, INK, LINE, SOFT, THEN, layout
 from gui.figures.matrix import KIND_NAMES
 
 ACROSS = 4  # panels in a row
@@ -40,7 +40,9 @@ def panels_figure(
     across = min(ACROSS, max(1, steps))
     down = ceil(steps / across) if steps else 1
     lines = [line for text in caption for line in wrap(text, 118)]
-    top, height = 0.06 if down > 1 else 0.09, 1 / down
+    # rows as high as a panel is wide, with a line for the title over each
+    unit, title = 1 / across - GAP, 0.05
+    top, height = title / (down * (unit + title)), 1 / down
     data: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
     notes: list[dict[str, Any]] = []
@@ -49,9 +51,8 @@ def panels_figure(
     for k, matrix in enumerate(grid):
         tail = "" if k == 0 else str(k + 1)
         row, column = divmod(k, across)
-        left = column / across + (GAP / 2 if column else 0)
-        right = (column + 1) / across - GAP / 2
-        high, low = 1 - row * height - top, 1 - (row + 1) * height + 0.012
+        left, right = column / across, (column + 1) / across - GAP
+        high, low = 1 - row * height - top, 1 - (row + 1) * height
         data.append(
             {
                 "type": "heatmap", "name": f"z{k + 1}", "x": list(range(n)), "y": list(range(n)),
@@ -100,7 +101,7 @@ def panels_figure(
             {
                 "text": "<br>".join(lines), "xref": "paper", "yref": "paper", "x": 0, "y": 0,
                 "xanchor": "left", "yanchor": "top", "yshift": -10, "align": "left",
-                "showarrow": False, "font": {"size": 12, "color": SOFT}, "bordercolor": LINE,
+                "showarrow": False, "font": {"size": 12, "color": SOFT},
             }
         )  # fmt: skip
     return {
@@ -110,7 +111,7 @@ def panels_figure(
             annotations=notes, shapes=shapes, dragmode=False,
             meta={
                 "caption": KIND_NAMES.get(kind, kind), "marks": True, "named": True,
-                "view": f"{kind}{n}{steps}",
+                "view": f"{kind}{n}{steps}", "inner": down * (unit + title),
             },
             **axes,
         ),
@@ -194,7 +195,7 @@ def collapse_figure(
                 {
                     "text": "<br>".join(lines), "xref": "paper", "yref": "paper", "x": 0, "y": 0,
                     "xanchor": "left", "yanchor": "top", "yshift": -38, "align": "left",
-                    "showarrow": False, "font": {"size": 12, "color": SOFT}, "bordercolor": SHEET,
+                    "showarrow": False, "font": {"size": 12, "color": SOFT},
                 }
             ] if lines else [],
             meta={"caption": "", "view": kind},
