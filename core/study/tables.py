@@ -136,7 +136,7 @@ def _table_of(path: Path) -> Path:
             if (path / name).is_file():
                 return path / name
         raise RecordError(
-            f"{path} holds none of {', '.join(TABLES)}: write one with a row an item (image, "
+            f"{path.name} holds none of {', '.join(TABLES)}: write one with a row an item (image, "
             "question, answer, options)."
         )
     if path.suffix.lower() not in KINDS:
