@@ -74,7 +74,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
             file.extractall(folder)  # takes away “..” and drive letters itself
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         raise GuiError(f"The archive cannot be unpacked ({error}); make it again.") from error
-    from core.study.tables import TABLES as named
+    from core.study import tables
 
     places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
-    return next((p for p in places if any((p / name).is_file() for name in named)), folder)
+    return next((p for p in places if any((p / name).is_file() for name in tables.TABLES)), folder)
