@@ -89,9 +89,17 @@ def settle(visit: Visit, workshop: Workshop, trace: Trace) -> None:
 
 
 def score(visit: Visit, workshop: Workshop, trace: Trace) -> None:
-    """Ask for the options' log-probabilities; the caller holds the workshop's lock."""
+    """Ask for the options' log-probabilities; the caller holds the workshop's lock.
+
+    A run that cannot be scored is shown all the same: it has no bars.
+    """
+    from core.errors import InputError
+
     if visit.options and trace.ended_by != "cancelled":
-        visit.scores[trace.id] = dict(workshop.engine.score(trace, list(visit.options)))
+        try:
+            visit.scores[trace.id] = dict(workshop.engine.score(trace, list(visit.options)))
+        except InputError:
+            visit.scores.pop(trace.id, None)
 
 
 def parse_options(text: str) -> tuple[str, ...]:

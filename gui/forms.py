@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gui.steps import parse_steps
@@ -35,6 +35,14 @@ STRENGTHS = {
     FRACTION: Strength(FRACTION, "How far toward the donor", 0, 1, 0.05, 1),
     COUNT: Strength(COUNT, "Number of latents", 1, 32, 1, 1),
 }
+LONGER = 12  # latents that an extended span starts from in the form
+
+# Who no longer looks at what, as a person reads it → source and target of the edit.
+EDGES = {
+    f"{source} → {target}": f"{source} {target}"
+    for source in ("answer", "latents")
+    for target in ("latents", "image", "question")
+}
 
 
 @dataclass(frozen=True)
@@ -46,17 +54,21 @@ class Form:
         donor: another run is asked for.
         text: label of a text field (token, sentence or place), "" for none.
         patch: the text field names a place of the picture.
+        edge: it is asked who no longer looks at what.
     """
 
     strength: Strength | None = None
     donor: bool = False
     text: str = ""
     patch: bool = False
+    edge: bool = False
 
 
 def form(kind: Any) -> Form:
     """The fields of an edit kind (``core.edits.Kind``)."""
     strength = next((STRENGTHS[p] for p in kind.parameters if p in STRENGTHS), None)
+    if strength is not None and kind.name == "extend":
+        strength = replace(strength, start=LONGER)
     text = ""
     if "text" in kind.parameters:
         text = "Imagined text"
@@ -64,7 +76,8 @@ def form(kind: Any) -> Form:
         text = "Token"
     elif "patch" in kind.parameters:
         text = "Row, column"
-    return Form(strength, "donor" in kind.needs, text, "patch" in kind.parameters)
+    edge = "source" in kind.parameters
+    return Form(strength, "donor" in kind.needs, text, "patch" in kind.parameters, edge)
 
 
 def usable(kind: Any, family: Any, bank: bool) -> bool:
@@ -76,8 +89,9 @@ def usable(kind: Any, family: Any, bank: bool) -> bool:
     """
     if kind.name in BY_HAND or ("bank" in kind.needs and not bank):
         return False
-    in_words = "text" in kind.parameters
-    return in_words if not family.latent else not in_words
+    if "text" in kind.parameters:
+        return bool(family.imagines_in_words)
+    return bool(family.latent)
 
 
 def make_edit(
@@ -91,6 +105,7 @@ def make_edit(
     donor: Trace | None = None,
     text: str = "",
     patch: tuple[int, int] | None = None,
+    edge: str = "",
 ) -> Edit:
     """The edit a filled form stands for.
 
@@ -120,5 +135,7 @@ def make_edit(
         values["text" if "text" in kind.parameters else "token"] = text
     elif fields.text and kind.name not in WITHOUT_TEXT:
         raise EditError(f"{kind.title} needs a {fields.text.lower()}; type one.")
+    if fields.edge and edge in EDGES.values():
+        values["source"], values["target"] = edge.split(" ")
     chosen = parse_steps(steps, count) if count else None
     return Edit(kind.name, steps=chosen, span=span, mode=mode, seed=int(seed), **values)

@@ -88,7 +88,7 @@ class Handlers(Desk):
 
     def on_apply(
         self, key: str, kind: str, steps: str, strength: float, mode: str, seed: float,
-        donor: str | None, text: str, onto: str,
+        donor: str | None, text: str, onto: str, edge: str = "",
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         """Apply: the edit of the panel, on the baseline or on the branch that is shown."""
 
@@ -97,7 +97,7 @@ class Handlers(Desk):
             giver = self.page.panel.donor_trace(donor, visit, self.workshop)
             edit = make_edit(
                 self.workshop.kind(kind), parent, steps or "", visit.span, mode, strength,
-                int(seed or 0), giver, text or "",
+                int(seed or 0), giver, text or "", edge=edge or "",
             )  # fmt: skip
             acts.apply(visit, self.workshop, parent, [edit])
 

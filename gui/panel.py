@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui.components.modes import SHORT, mode_html
-from gui.forms import form, make_edit, usable
+from gui.forms import EDGES, form, make_edit, usable
 from gui.wording import sentence
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class Panel:
                 )  # fmt: skip
                 self.donor = gr.Dropdown([], label="Donor", visible=False, elem_id="edit-donor")
                 self.text = gr.Textbox("", label="Token", visible=False, elem_id="edit-text")
+                self.edge = gr.Dropdown(
+                    list(EDGES.items()), value="answer latents", label="Cut", visible=False,
+                    elem_id="edit-edge",
+                )  # fmt: skip
                 self.seed = gr.Number(
                     0, label="Draw", precision=0, visible=False, elem_id="edit-seed"
                 )
@@ -68,7 +72,9 @@ class Panel:
             with gr.Row(elem_id="edit-says"):
                 self.sentence = gr.HTML("", elem_id="edit-sentence")
                 self.meaning = gr.HTML(mode_html("propagate"), elem_id="edit-meaning")
-        self.fields = [self.sentence, self.strength, self.donor, self.text, self.seed]
+        self.fields = [
+            self.sentence, self.strength, self.donor, self.text, self.seed, self.edge
+        ]  # fmt: skip
 
     def fill(self, workshop: Workshop, visit: Visit) -> dict[Any, Any]:
         """Updates that make the panel fit the model."""
@@ -88,7 +94,11 @@ class Panel:
         for name, (needed, _, _) in QUICK.items():
             here = bool(names & set(needed))
             out[self.quick[name]] = gr.update(interactive=here, visible=here)
-        return {**out, **(self.show(first, said(workshop, visit)) if first else {})}
+        if first is None:
+            nothing = "This model does not imagine, so there is nothing to edit."
+            hidden = {field: gr.update(visible=False) for field in self.fields[1:]}
+            return {**out, **hidden, self.sentence: f"<p>{nothing}</p>"}
+        return {**out, **self.show(first, said(workshop, visit))}
 
     def offered(self, workshop: Workshop) -> list[Any]:
         """The kinds this model can be given."""
@@ -116,6 +126,7 @@ class Panel:
             self.sentence: f"<p>{escape(kind.sentence)}</p>",
             self.strength: slider,
             self.donor: gr.update(visible=fields.donor),
+            self.edge: gr.update(visible=fields.edge),
             self.seed: gr.update(visible=kind.name in DRAWN),
             self.text: gr.update(
                 visible=bool(fields.text), label=fields.text or "Token",

@@ -113,6 +113,7 @@ class Studio:
         self.stop.click(does.on_stop, self.key, busy, queue=False, **QUIET)
         edit = [
             self.key, p.kind, p.steps, p.strength, p.mode, p.seed, p.donor, p.text, p.onto,
+            p.edge,
         ]  # fmt: skip
         p.apply.click(does.on_apply, edit, busy, **QUEUE, **QUIET)
         for name, button in p.quick.items():

@@ -38,6 +38,8 @@ def edit_title(edit: Edit, titles: dict[str, str]) -> str:
         amount = f" (row {edit.patch[0] + 1}, column {edit.patch[1] + 1})"
     elif edit.token is not None:
         amount = f" “{edit.token}”"
+    elif edit.source is not None and edit.target is not None:
+        amount = f" ({edit.source} → {edit.target})"
     where = "" if edit.steps is None else f" at z{format_steps(edit.steps)}"
     return f"{title}{amount}{where}"
 

@@ -118,6 +118,19 @@ def test_models_stand_side_by_side(three, tab):
     expect(page.locator("#compare-say .trouble")).to_contain_text("two or three models")
 
 
+def test_the_imagined_sentence_is_rewritten_and_never_run(three, tab):
+    page = tab(three + "?model=words&ex=3")
+    sentence = page.locator("#edit-text textarea")
+    expect(sentence).to_have_value("The disc is blue.")
+    expect(page.locator("#edit-mode")).to_be_hidden()
+    sentence.fill("yellow <img src=x onerror=\"document.title='pwned'\">")
+    page.click("#apply")
+    expect(page.locator("#answers .card .answer")).to_have_text(["blue", "yellow"])
+    expect(page.locator("#strip")).to_contain_text("<img")
+    expect(page.locator(".card.now .said")).to_contain_text("<img src=x")
+    assert page.title() == "Zscope"
+
+
 def test_compare_takes_a_picture_and_an_edit_some_have_not(three, tab, pictures):
     page = tab(three)
     page.get_by_role("tab", name="Compare").click()

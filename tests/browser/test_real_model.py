@@ -67,11 +67,28 @@ def test_the_example_is_run_edited_and_the_edit_arrives(real_site, tab):
     expect(page.locator(".cell.edited .mark")).to_contain_text("Gaussian noise 1")
 
 
+def test_a_selected_latent_is_read_and_its_attention_drawn(real_site, tab):
+    page = tab(real_site)
+    page.click(".cell >> nth=2")
+    expect(page.locator("#inspector h3")).to_have_text("Latent z3")
+    for heading in ("Says", "Nearest words", "Layer by layer", "Nearest patches", "in the bank"):
+        expect(page.locator("#inspector h4", has_text=heading)).to_have_count(1)
+    expect(page.locator("#inspector .read i")).to_have_count(8)
+    expect(page.locator("#picture svg.heat")).to_have_count(1)
+    mean = page.locator("#picture svg.heat").get_attribute("data-key")
+    page.select_option('#look select[data-name="Layer"]', "1")
+    expect(page.locator("#picture svg.heat")).not_to_have_attribute("data-key", mean)
+    page.locator("#look input[type=range]").fill("0")
+    expect(page.locator("#picture svg.heat")).to_have_count(0)
+
+
 def test_a_latent_is_replaced_while_the_model_runs(real_site, tab):
     page = tab(real_site)
     page.click("#step")
     expect(page.locator(".cell.waits .name")).to_have_text("z1")
+    expect(page.locator("#inspector")).to_contain_text("Waiting to be fed: Latent z1")
     page.click("[data-name=zero]")
+    expect(page.locator("#inspector .facts")).to_contain_text("norm0.00")
     page.click("#run")
     expect(page.locator(".leaf")).to_have_count(2, timeout=60_000)
     expect(page.locator(".receipt")).to_contain_text("fed by hand while the model was running")

@@ -136,6 +136,15 @@ def test_a_file_that_is_no_picture_loses_nothing(site, tab, pictures):
     assert answers(page) == ["red"]
 
 
+def test_the_name_of_a_file_is_shown_and_not_run(site, tab, tmp_path):
+    page = tab(site)
+    file = tmp_path / EVIL.replace("/", "")
+    file.write_text("no picture")
+    page.set_input_files("#picture input[type=file]", file)
+    expect(page.locator(".say.trouble")).to_contain_text("“<img src=x")
+    assert page.title() == "Zscope"
+
+
 def test_an_empty_question_is_one_sentence(site, tab):
     page = tab(site)
     page.fill("#question textarea", " ")
@@ -203,6 +212,8 @@ def test_the_map_and_the_similarity_follow_the_edit_and_lead_back(site, tab):
     expect(page.locator("#similarity .hm")).to_have_count(3)
     expect(page.locator("#map .annotation-arrow-g")).to_have_count(6)
     expect(page.locator("#map small")).to_contain_text("PCA, joint fit of")
+    page.click(".cell >> nth=1")
+    expect(page.locator("#inspector h3")).to_have_text("Latent z2")
     place = page.locator("#map .scatterlayer .trace").last.locator(".point").nth(4)
     place.scroll_into_view_if_needed()
     box = place.bounding_box()
@@ -246,7 +257,9 @@ def test_no_sideways_scroll_on_a_phone(site, tab, scheme):
 def test_a_projector_shows_apply_and_both_answers_without_scrolling(site, tab):
     page = tab(site)
     apply(page, "#quick-zero")
-    for selector in ("#apply", ".card.now .answer", ".receipt", "#run"):
+    page.wait_for_selector("#similarity .hm")
+    shown = ("#apply", ".card.now .answer", ".receipt", "#run", "#similarity .plot", ".leaf.shown")
+    for selector in shown:
         box = page.locator(selector).bounding_box()
         assert box["y"] + box["height"] <= 720, selector
 
