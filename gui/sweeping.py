@@ -23,7 +23,7 @@ FIGURES = {
     "edges": "Knockout by layer window",
     "slots": "Layer × step patching",
 }
-KINDS = {"gaussian": "Noise in a random direction", "steer": "Toward other examples' latents"}
+KINDS = {"gaussian": "Noise in a random direction", "steer": "Toward others' latents"}
 MOST_TRIED = 12  # examples that are run in search of donors
 
 

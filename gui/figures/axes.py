@@ -13,6 +13,8 @@ from typing import Any
 
 from gui.figures.look import INK, LINE, SHEET, SOFT, layout
 
+NEGLIGIBLE = 0.1
+"""Nats below which a shift is taken for none (the margin of the equivalence tests)."""
 SMALL = {"size": 11, "color": SOFT}
 
 
@@ -67,6 +69,14 @@ def bars(values: Sequence[float], lows: Sequence[float], highs: Sequence[float])
         "type": "data", "symmetric": False, "array": over, "arrayminus": under,
         "thickness": 1.2, "width": 3,
     }  # fmt: skip
+
+
+def upward(values: Sequence[float], least: float) -> dict[str, Any]:
+    """The range of an axis from 0 that reaches at least to ``least``, so that next to nothing
+    looks like next to nothing."""
+    most = max([v for v in values if isfinite(v)], default=0.0)
+    top = 1.06 * max(most, least)
+    return {"range": [-0.04 * top, top]}
 
 
 def number(value: float) -> float | None:

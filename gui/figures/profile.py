@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gui.figures.axes import axis, bars, number, paper, said
+from gui.figures.axes import NEGLIGIBLE, axis, bars, number, paper, said, upward
 from gui.figures.look import INK, NOW, SOFT, THEN
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def profile_figure(
         for mode, values in modes.items()
     ]
     data.append(_line("sham", sham, (SOFT, "x", "dot"), quantity, 0.16))
+    shown = [*modes.values(), sham]
+    tops = [max(i.estimate, i.high if i.high == i.high else 0) for v in shown for i in v.values()]
     steps = sorted({step for values in modes.values() for step in values})
     ticks = {"tickvals": [s + 1 for s in steps], "ticktext": [f"z{s + 1}" for s in steps]}
     wide = [min(steps, default=0) + 0.6, max(steps, default=0) + 1.4]
@@ -47,7 +49,7 @@ def profile_figure(
         "layout": paper(
             caption,
             xaxis=axis("edited latent", range=wide, **ticks),
-            yaxis=axis(quantity, rangemode="tozero"),
+            yaxis=axis(quantity, **upward(tops, NEGLIGIBLE)),
             meta={"columns": ["step", "low", "high"]},
         ),
     }

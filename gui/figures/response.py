@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log10
 from typing import TYPE_CHECKING, Any
 
-from gui.figures.axes import axis, bars, number, paper, said
+from gui.figures.axes import NEGLIGIBLE, axis, bars, number, paper, said, upward
 from gui.figures.look import INK, NOW, SOFT, THEN
 
 if TYPE_CHECKING:
@@ -48,15 +49,17 @@ def response_figure(
     axes: dict[str, Any] = {}
     shapes: list[dict[str, Any]] = []
     doses = [lv.epsilon for p in panels.values() for s in p.values() for lv in s if lv.epsilon > 0]
+    latents = next((p["latents"] for p in panels.values() if "latents" in p), [])
+    asked = [lv.dose for lv in latents if lv.dose > 0]
     for n, (quantity, series) in enumerate(list(panels.items())[:4]):
         tail = "" if n == 0 else str(n + 1)
         across, up = PLACES[n]
         last = n >= 2 or len(panels) <= 2
         axes[f"xaxis{tail}"] = axis(
             "delivered dose ε = ‖z′−z‖ / ‖z‖" if last else "", domain=list(across),
-            anchor=f"y{tail}", type="log", matches="x" if n else None, **_ticks(doses),
+            anchor=f"y{tail}", type="log", matches="x" if n else None, **_ticks(doses, asked),
         )  # fmt: skip
-        bounded = {"range": [-0.04, 1.04]} if quantity.startswith(("flip", "prob")) else {}
+        bounded = _range(quantity, series)
         axes[f"yaxis{tail}"] = axis(quantity, domain=list(up), anchor=f"x{tail}", **bounded)
         for name, levels in series.items():
             data.append(_trace(names.get(name, name), name, quantity, levels, tail, n == 0))
@@ -102,14 +105,24 @@ def _trace(
     }  # fmt: skip
 
 
-def _ticks(doses: Sequence[float]) -> dict[str, Any]:
-    """Ticks at 1, 2 and 5 of each decade; a range wide enough for a single dose."""
-    from math import log10
+def _range(quantity: str, series: Mapping[str, Sequence[Level]]) -> dict[str, Any]:
+    """Shares from 0 to 1; divergences from 0 up; differences where they lie."""
+    if quantity.startswith(("flip", "prob")):
+        return {"range": [-0.04, 1.04]}
+    if not quantity.startswith("KL"):
+        return {}
+    found = [lv.value for levels in series.values() for lv in levels]
+    return upward([max(v.estimate, v.high if v.high == v.high else 0) for v in found], NEGLIGIBLE)
 
+
+def _ticks(doses: Sequence[float], asked: Sequence[float]) -> dict[str, Any]:
+    """Ticks at the asked doses, or at 1, 2 and 5 of each decade where these are many; a range
+    wide enough for a single dose."""
     if not doses:
         return {"range": [-1, 1]}
     low, high = min(doses), max(doses)
     marks = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
+    marks = list(asked) if 0 < len(asked) <= 9 else marks
     room = max(0.08, 0.04 * log10(high / low)) if high > low else 0.5
     shown = [m for m in marks if low * 0.8 <= m <= high * 1.3]
     return {
