@@ -22,12 +22,25 @@ import signal
 from types import FrameType, ModuleType
 from typing import NoReturn
 
-from gui.commands import Mistake, doctor, environment, page, record, screenshots, study, test, train
+from gui.commands import (
+    Mistake,
+    doctor,
+    environment,
+    page,
+    record,
+    screenshots,
+    space,
+    study,
+    test,
+    train,
+)
+from gui.hosting import on_space
 
 COMMANDS = {
     "doctor": doctor,
     "record": record,
     "screenshots": screenshots,
+    "space": space,
     "study": study,
     "test": test,
     "train": train,
@@ -96,7 +109,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, stop_like_ctrl_c)
     try:
         command, flags = parse(arguments)
-        may_install = not flags.no_install and "SPACE_ID" not in os.environ
+        may_install = not flags.no_install and not on_space()
         environment.ensure([environment.ROOT / name for name in command.REQUIRES], may_install)
         return command.run(flags)
     except KeyboardInterrupt:

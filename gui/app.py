@@ -35,6 +35,7 @@ from gui.studio import Studio
 from gui.study import StudyTab
 from gui.sweep import SweepTab
 from gui.theme import HEAD, START, theme
+from gui.tidying import tidy
 from gui.visits import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -210,7 +211,9 @@ def load_model(model: Model, options: Options) -> Any:
 def launch(page: gr.Blocks, options: Options) -> str:
     """Serve a built page without blocking; its address."""
     alone = options.host in LOOPBACK and not options.share and not options.hosted
-    doorway = Middleware(Doorway, options.hosted, LOOPBACK if alone else None)
+    doorway = Middleware(
+        Doorway, options.hosted, LOOPBACK if alone else None, tidy=lambda tab: tidy(page, tab)
+    )
     _, url, shared = page.launch(
         server_name=options.host,
         server_port=options.port,

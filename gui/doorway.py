@@ -61,6 +61,7 @@ class Doorway:
         hosted: the page is a Space, behind a proxy and in a frame.
         names: hosts that are answered to; None answers to any.
         most: bytes of a request's JSON.
+        tidy: told of each tab that asks for something, on the event loop.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Doorway:
         hosted: bool = False,
         names: tuple[str, ...] | None = None,
         most: int = 80_000_000,
+        tidy: Callable[[str], Any] = lambda tab: None,
     ) -> None:
         self.app, self.names, self.most, self.hosted = app, names, most, hosted
+        self.tidy = tidy
         self.headers = headers(hosted)
         self._tabs: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -99,6 +102,8 @@ class Doorway:
             if tab is not None and not self._is_theirs(tab, cookie):
                 await _refuse(send, 403, "This tab belongs to another browser.")
                 return
+            if tab is not None and body is not None:
+                self.tidy(tab)
         await self.app(scope, receive, send)
 
     def _is_theirs(self, tab: str, cookie: str | None) -> bool:

@@ -58,6 +58,13 @@ def release(version: str) -> list[int]:
     return numbers
 
 
+def satisfies(requirement: str, version: str) -> bool:
+    """Whether a version of a distribution is within a requirement's bounds."""
+    bounds = REQUIREMENT.fullmatch(requirement)[2].split(",")
+    pairs = [re.match(r"([=<>]+)(.+)", bound).groups() for bound in bounds]
+    return all(COMPARE[sign](release(version), release(v)) for sign, v in pairs)
+
+
 def unmet(files: list[Path]) -> list[tuple[str, str | None]]:
     """Each requirement this interpreter lacks, with the version it has instead (None: absent).
 
@@ -65,13 +72,12 @@ def unmet(files: list[Path]) -> list[tuple[str, str | None]]:
     """
     lacking = []
     for requirement in (line for file in files for line in requirement_lines(file)):
-        name, bounds = REQUIREMENT.fullmatch(requirement).groups()
+        name = REQUIREMENT.fullmatch(requirement)[1]
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             found = None
-        pairs = [re.match(r"([=<>]+)(.+)", bound).groups() for bound in bounds.split(",")]
-        if not found or not all(COMPARE[sign](release(found), release(v)) for sign, v in pairs):
+        if not found or not satisfies(requirement, found):
             lacking.append((requirement, found))
     return lacking
 

@@ -6,10 +6,13 @@ once it serves.
 """
 
 import argparse
+import json
 import os
 import socket
+from pathlib import Path
 
-from gui.commands import Mistake, model
+from gui.commands import ROOT, Mistake, doorkeeper, limits, model
+from gui.hosting import on_space
 
 REQUIRES = ["requirements.txt"]
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
@@ -41,6 +44,21 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="port to serve on, or the next free one (default: 7860)",
     )
     parser.add_argument("--share", action="store_true", help="make a public link as well")
+    parser.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        help="ask for a name and a password: these, or @FILE with one such line each, or env for "
+        "the variable ZSCOPE_AUTH (what stands on a command line others can read)",
+    )
+    parser.add_argument("--revision", metavar="COMMIT", help="commit of a hub id")
+    parser.add_argument(
+        "--own-models",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="whether visitors may load checkpoints of their own choice (default: on this "
+        "machine alone)",
+    )
+    limits.add_flags(parser)
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
 
 
@@ -82,9 +100,35 @@ def free_port(host: str, first: int) -> int:
     raise Mistake(f"No port from {first} to {last} is free: give another --port.")
 
 
+def own_models(arguments: argparse.Namespace, host: str, hosted: bool) -> bool:
+    """Whether visitors may load what they name: where strangers are served, not unless told to."""
+    if arguments.own_models != "auto":
+        return arguments.own_models == "yes"
+    return host == LOOPBACK and not arguments.share and not hosted
+
+
+def opening(arguments: argparse.Namespace) -> None:
+    """What `launch.py space` chose for the Space, where the command line says nothing else."""
+    try:
+        chosen = json.loads((ROOT / "space.json").read_text(encoding="utf-8"))
+    except OSError:
+        return
+    except ValueError as error:
+        raise Mistake("space.json is damaged: write the Space's folder again.") from error
+    if arguments.model == model.DEFAULT and chosen.get("model"):
+        folder = ROOT / chosen["model"]
+        arguments.model = str(folder) if folder.is_dir() else chosen["model"]
+        arguments.revision = arguments.revision or chosen.get("revision")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until it is stopped; being stopped is its proper end."""
-    hosted = "SPACE_ID" in os.environ  # a Space's proxy reaches its container from outside
+    hosted = on_space()  # a Space's proxy reaches its container from outside
+    if hosted:
+        opening(arguments)
+    if arguments.revision and Path(arguments.model).expanduser().is_dir():
+        raise Mistake("--revision names the commit of a hub id, and --model is a folder.")
+    auth = doorkeeper.from_flag(arguments.auth)
     host = arguments.host or (EVERYWHERE if arguments.listen or hosted else LOOPBACK)
     if arguments.family:
         from core import families
@@ -94,13 +138,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.listen:
         print(
             f"--listen: serving on every address, port {port}: whoever can reach this machine "
-            "can use the page and the model, without a password.",
+            f"can use the page and the model, {'with a' if auth else 'without a'} password.",
             flush=True,
         )
     if arguments.share:
         print(
             "--share: the page gets a public address through Gradio's relay: whoever has the "
-            "link can use the page and the model while this runs.",
+            "link can use the page and the model while this runs, "
+            f"{'with a' if auth else 'without a'} password.",
             flush=True,
         )
     try:
@@ -119,7 +164,11 @@ def run(arguments: argparse.Namespace) -> int:
                 share=arguments.share,
                 browser=not (arguments.no_browser or hosted),
                 state=None if hosted else state_folder(),
-                own_models=host == LOOPBACK,
+                own_models=own_models(arguments, host, hosted),
+                bounds=limits.from_flags(arguments, hosted or arguments.share),
+                hosted=hosted,
+                auth=auth,
+                revision=arguments.revision,
             )
         )
     except KeyboardInterrupt:

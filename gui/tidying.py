@@ -1,0 +1,32 @@
+"""What Gradio would keep of every event for as long as a tab is open, let go of.
+
+Each update of a component makes it anew, and of those Gradio 6.31 keeps all but one under a name
+of their own, with their values: half a megabyte an edit here. It also keeps a line on every
+event that ever was. Neither is read again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+EVENTS = 1000  # events whose timings are kept
+SPARE = 64  # components of a tab's own that are left until there are more
+
+
+def tidy(page: Any, session: str) -> int:
+    """Drop what the tab ``session`` has gathered; how much.
+
+    To be called on the server's own event loop, where Gradio changes these itself.
+    """
+    dropped = 0
+    kept = page.app.state_holder.session_data.get(session)
+    if kept is not None and len(kept.blocks_config.blocks) > len(page.blocks) + SPARE:
+        for key in [k for k in kept.blocks_config.blocks if k not in page.blocks]:
+            del kept.blocks_config.blocks[key]
+            kept.config_values.pop(key, None)
+            dropped += 1
+    told = page._queue.event_analytics
+    while len(told) > EVENTS:
+        del told[next(iter(told))]
+        dropped += 1
+    return dropped
