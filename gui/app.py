@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from gui import logbook
 from gui.arrival import KEEP, READ, Arrival
 from gui.atlas import Atlas
 from gui.autosave import Autosave
@@ -242,6 +243,7 @@ def serve(options: Options) -> None:
     ended = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
+    logbook.keep_in(options.state / "log" if options.state is not None else None)
     page = build(options)
     if on_lent_gpu():  # the hosting takes the weights up when the page is served
         page.workshop.warm()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from gui import acts
+from gui import acts, logbook
 from gui.panel import said
 from gui.screen import Screen, say_html, screen
 from gui.steps import StepsError, format_steps
@@ -122,6 +122,7 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, (ZscopeError, StepsError, acts.GuiError)):
         return str(error)
     traceback.print_exception(error, file=sys.stderr)
+    logbook.note(error)
     return (
         f"Something went wrong inside Zscope ({type(error).__name__}); the terminal shows the "
         "details, and nothing on this page was lost."

