@@ -6,7 +6,8 @@ it: where nothing was imagined nothing could be changed, so that Δ_all = e · �
 
 An arm is *equivalent to none* when few answers change (the 90 % interval of the flip rate lies
 below its margin) and the net effect is inside its own margin; it has an *effect* when the net
-change of accuracy excludes 0, or surely more answers change than the margin allows. A net
+change of accuracy excludes 0, or surely more answers change than the margin allows, each at
+half the error. A net
 change alone would miss ten right answers lost and ten won.
 """
 
@@ -135,7 +136,7 @@ def effect_of(pairs: Pairs, design: Design) -> Effect:
     overall = INCONCLUSIVE
     if n >= LEAST_ITEMS:
         settled = EQUIVALENT in (on_accuracy, on_logit)
-        if EFFECT in (on_accuracy, on_flips):
+        if _acts(pairs, design, (on_accuracy, on_flips)):
             overall = EFFECT
         elif on_flips == EQUIVALENT and settled:
             overall = EQUIVALENT
@@ -166,6 +167,22 @@ def effect_of(pairs: Pairs, design: Design) -> Effect:
         dose=_doses(pairs),
         health=health_of([pair.row for pair in pairs.pairs]),
     )
+
+
+def _acts(pairs: Pairs, design: Design, found: tuple[str, str]) -> bool:
+    """Whether the arm has an effect on accuracy or on changed answers.
+
+    Two outcomes are asked, so each is asked at half the error: together they err in no more
+    than 1 − ``level`` of the studies, also at the margin itself.
+    """
+    if EFFECT not in found:
+        return False
+    strict = (1 + design.level) / 2
+    change = accuracy_change(pairs, strict, design)
+    few = accuracy_change(pairs, 2 * design.level - 1, design)
+    flips = share(pairs.flipped(), pairs.clusters, strict, design)
+    moved = verdict(change, few, design.margins.accuracy) == EFFECT
+    return moved or flips.low > design.margins.flips
 
 
 def effects_of(pairs: dict[str, Pairs], design: Design) -> dict[str, Effect]:
