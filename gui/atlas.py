@@ -88,10 +88,6 @@ class Atlas:
                 with gr.Column(elem_id="atlas-collapse-column", min_width=280):
                     self.collapse = plot("Collapse", "atlas-collapse")
                     self.facts = gr.HTML("", elem_id="atlas-facts")
-        self.parts = [
-            self.steps, self.about, self.map, self.status, self.matrix, self.nearest,
-            self.panels, self.collapse, self.facts,
-        ]  # fmt: skip
 
     def _lay_bank(self) -> None:
         self.about = gr.HTML("", elem_id="atlas-bank-about")
@@ -145,9 +141,18 @@ class Atlas:
         """Tie the widgets to what they do."""
         self.desks = desks
         key = desks.page.key
-        long = {"concurrency_id": "atlas", "concurrency_limit": 4}
-        drawn = [*self.parts, self.build, self.stop, self.bank_say]
-        tab.select(self.on_show, key, drawn, **long, **QUIET)
+        long = {"concurrency_id": "atlas", "concurrency_limit": 16}
+        bank = [self.about, self.build, self.stop, self.bank_say]
+        # side by side, so that the map does not wait for the grid
+        there = [self.steps, self.about, self.matrix, self.build, self.stop]
+        opens = [
+            (self.on_show, there),
+            (self.on_map_shown, [self.map, self.status, self.nearest]),
+            (self.on_items, [self.panels, self.collapse, self.facts]),
+            (self.on_watch, bank),
+        ]
+        for shows, outputs in opens:
+            tab.select(shows, key, outputs, **long, **QUIET)
         chosen = [key, self.method, self.by, self.placed, self.beside]
         moved = [self.map, self.status, self.nearest]
         gr.on(
@@ -164,11 +169,11 @@ class Atlas:
                 self.on_mark, key, [self.map, self.matrix, self.panels, self.nearest],
                 queue=False, **EACH,
             )  # fmt: skip
-        bank = [self.about, self.build, self.stop, self.bank_say]
         built = self.build.click(
             self.on_build, [key, self.place, self.count], bank, **long, **QUIET
         )
-        built.then(self.on_show, key, drawn, **long, **QUIET)
+        for shows, outputs in opens[:3]:
+            built.then(shows, key, outputs, **long, **QUIET)
         built.then(self.on_kinds, key, desks.page.panel.kind, **QUIET)
         self.stop.click(self.on_stop, key, None, queue=False, **QUIET)
 
@@ -189,27 +194,57 @@ class Atlas:
 
     # -- showing ---------------------------------------------------------------------------
 
-    def on_show(self, key: str) -> Iterator[dict[Any, Any]]:
-        """The tab was opened, or a bank was built: everything is drawn."""
+    def _ready(self, key: str) -> tuple[Visit, Workshop, View] | None:
+        """Once the model is there, however early the tab was opened; None when it never will be."""
         found = self._at(key)
         while found is not None and not found[1].done.wait(LOOK):
-            yield {self.status: _going(f"The model is not ready yet: {found[1].stage}…")}
             found = self._at(key)
-        if found is None or not found[1].ready:
-            yield {self.status: say_html(GONE if found is None else found[1].failure, True)}
-            return
+        return found if found is not None and found[1].ready else None
+
+    def on_show(self, key: str) -> dict[Any, Any]:
+        """The tab was opened: the run's own latents and their similarity."""
+        found = self._ready(key)
+        if found is None:
+            return {self.matrix: sentence_figure(GONE)}
         visit, workshop, view = found
-        banker = self.banker(workshop)
-        yield {
+        return {
             self.steps: self._steps(visit, workshop),
             self.about: bank_html(workshop, self.builds),
-            **self._buttons(banker.busy),
-            **self._likeness(visit, workshop, view),
-            self.facts: self._safely(lambda: facts_html(workshop)),
+            **self._buttons(self.banker(workshop).busy),
+            self.matrix: self._matrix(visit, workshop, view),
         }
-        yield from self._map(visit, workshop, view)
-        if banker.busy:
-            yield from self._watch(banker, workshop)
+
+    def on_map_shown(self, key: str) -> Iterator[dict[Any, Any]]:
+        """The map, as it was chosen last."""
+        found = self._at(key)
+        if found is not None and not found[1].done.is_set():
+            yield {self.status: _going(f"The model is not ready yet: {found[1].stage}…")}
+        found = self._ready(key)
+        if found is None:
+            room = self._at(key)
+            yield {self.status: say_html(room[1].failure if room else GONE, True)}
+            return
+        yield from self._map(*found)
+
+    def on_items(self, key: str) -> dict[Any, Any]:
+        """What the items have in common."""
+        found = self._ready(key)
+        if found is None:
+            return {self.facts: ""}
+        visit, workshop, view = found
+        marked = {item for item, _ in view.marked}
+        grid, curve = self._figures(lambda: across_figures(visit, workshop, view.kind, marked))
+        facts = self._safely(lambda: facts_html(workshop))
+        return {self.panels: grid, self.collapse: curve, self.facts: facts}
+
+    def on_watch(self, key: str) -> Iterator[dict[Any, Any]]:
+        """A bank that is being built for somebody is watched by everybody."""
+        found = self._ready(key)
+        banker = self.banker(found[1]) if found is not None else None
+        if found is not None and banker is not None and banker.busy:
+            yield from self._watch(banker, found[1])
+        else:
+            yield {self.bank_say: gr.skip()}
 
     def _steps(self, visit: Visit, workshop: Workshop) -> str:
         base = visit.baseline if visit.edited is not None else None
@@ -383,17 +418,19 @@ class Atlas:
         if own:
             span = own[0][0]
             acts.select(visit, span, [k for s, k in own if s == span], float(event.order))
+        before = {item for item, _ in view.marked}
         if bank or not own:
             view.marked = bank
         marked = {item for item, _ in view.marked}
-        return {
+        out = {
             self.map: self._figure(lambda: self._cloud(visit, view)),
             self.matrix: self._matrix(visit, workshop, view),
-            self.panels: self._figures(lambda: across_figures(visit, workshop, view.kind, marked))[
-                0
-            ],
             self.nearest: self._safely(lambda: self._nearest(visit, workshop, view)),
         }
+        if marked != before:
+            across = self._figures(lambda: across_figures(visit, workshop, view.kind, marked))
+            out[self.panels] = across[0]
+        return out
 
     def _nearest(self, visit: Visit, workshop: Workshop, view: View) -> str:
         cloud, at = view.cloud, places(view.cloud, view.parts)

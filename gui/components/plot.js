@@ -168,7 +168,8 @@ async function draw() {
     listening = true;
     const mark = (event, lasso) => {
       const all = ((event && event.points) || []).slice(0, 4000).map((p) => p.customdata);
-      const points = all.filter(Boolean);
+      const cells = ((event && event.points) || []).filter((p) => p.data.meta && p.data.meta.step >= 0);
+      const points = [...all.filter(Boolean), ...cells.map((p) => [-1, p.data.meta.step, "bank", p.y, "", ""])];
       const own = points.filter((p) => p[2] === "run" && p[1] >= 0);
       if (own.length) {
         const steps = [...new Set(own.filter((p) => p[0] === own[0][0]).map((p) => p[1]))];

@@ -111,6 +111,11 @@ def _kept(group: Group) -> list[tuple[Point, tuple[float, float]]]:
     return [(p, at) for p, at in zip(group.points, group.places, strict=True) if at is not None]
 
 
+def _short(value: float) -> float:
+    # a thousand points are sent to a browser; nobody sees a seventh digit
+    return float(f"{value:.6g}")
+
+
 def _said(point: Point) -> list[Any]:
     return [point.span, point.step, point.kind, point.item, point.task, point.answer]
 
@@ -120,7 +125,7 @@ def _markers(
 ) -> dict[str, Any]:
     return {
         "type": "scattergl" if many else "scatter", "mode": "markers", "name": plain(name),
-        "x": [float(at[0]) for _, at in kept], "y": [float(at[1]) for _, at in kept],
+        "x": [_short(at[0]) for _, at in kept], "y": [_short(at[1]) for _, at in kept],
         "customdata": [_said(point) for point, _ in kept],
         "marker": {"size": 6, "opacity": 0.6, "line": {"width": 0}, **marker},
         "selected": {"marker": {"opacity": 0.9}}, "unselected": {"marker": {"opacity": 0.6}},

@@ -48,6 +48,7 @@ def panels_figure(
     notes: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     ends = _ends(tasks)
+    names = [plain(item) for item in items]
     for k, matrix in enumerate(grid):
         tail = "" if k == 0 else str(k + 1)
         row, column = divmod(k, across)
@@ -55,7 +56,7 @@ def panels_figure(
         high, low = 1 - row * height - top, 1 - (row + 1) * height
         data.append(
             {
-                "type": "heatmap", "name": f"z{k + 1}", "x": list(range(n)), "y": list(range(n)),
+                "type": "heatmap", "name": f"z{k + 1}", "x": names, "y": names, "meta": {"step": k},
                 "z": [[_number(v) for v in line] for line in matrix],
                 "zmin": -1, "zmax": 1, "colorscale": DIVERGING,
                 "showscale": k == 0, "xaxis": f"x{tail}", "yaxis": f"y{tail}",
@@ -63,20 +64,18 @@ def panels_figure(
                     "thickness": 9, "outlinewidth": 0, "tickvals": [-1, 0, 1], "ticks": "",
                     "tickfont": {"size": 12, "color": SOFT}, "x": 1.01, "len": 0.6,
                 },
-                "customdata": [[[-1, k, "bank", items[i], items[j], tasks[i]] for j in range(n)]
-                               for i in range(n)],
-                "hovertemplate": f"z{k + 1}: %{{customdata[3]}}<br>× %{{customdata[4]}}"
-                                 "<br>%{z:.2f}<extra></extra>",
+                "hovertemplate": f"z{k + 1}: %{{y}}<br>× %{{x}}<br>%{{z:.2f}}<extra></extra>",
             }
         )  # fmt: skip
         span = [-0.5, n - 0.5]
         bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": ""}
         axes[f"xaxis{tail}"] = {
-            **bare, "domain": [left, right], "range": span, "fixedrange": True,
+            **bare, "type": "category", "domain": [left, right], "range": span, "fixedrange": True,
             "constrain": "domain", "constraintoward": "left", "anchor": f"y{tail}",
         }  # fmt: skip
         axes[f"yaxis{tail}"] = {
-            **bare, "domain": [max(0, low), high], "range": span[::-1], "fixedrange": True,
+            **bare, "type": "category", "domain": [max(0, low), high], "range": span[::-1],
+            "fixedrange": True,
             "scaleanchor": f"x{tail}", "constrain": "domain", "constraintoward": "top",
             "anchor": f"x{tail}",
             **({"showticklabels": True, "tickmode": "array", "tickfont": {"size": 12, "color": INK},
@@ -110,7 +109,7 @@ def panels_figure(
             margin={"l": 74, "r": 52, "t": 6, "b": 20 + 16 * len(lines)},
             annotations=notes, shapes=shapes, dragmode=False,
             meta={
-                "caption": KIND_NAMES.get(kind, kind), "marks": True, "named": True,
+                "caption": KIND_NAMES.get(kind, kind), "marks": True,
                 "view": f"{kind}{n}{steps}", "inner": down * (unit + title),
             },
             **axes,
@@ -227,4 +226,5 @@ def _mark(place: int, n: int, tail: str) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    return float(value) if isfinite(value) else None
+    # four digits: a grid of many items is sent to a browser
+    return round(float(value), 4) if isfinite(value) else None
