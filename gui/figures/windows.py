@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from gui.figures.axes import axis, number, paper, said
+from gui.figures.axes import NEGLIGIBLE, axis, number, paper, said
 from gui.figures.look import DIVERGING, INK, NOW, SHEET, SOFT, THEN
 
 Window = tuple[int, int]
@@ -106,7 +106,7 @@ def patch_figure(
     rows = ["all" if w == (0, layers) and len(windows) > 1 else said_window(w) for w in windows]
     columns = ["all" if s < 0 else f"z{s + 1}" for s in steps]
     found = [abs(v) for v in values.values() if isfinite(v)]
-    most = max(found, default=0.0) or 1.0
+    most = max([*found, 5 * NEGLIGIBLE])  # next to nothing is to look like it
     scale: Sequence[Any] = DIVERGING if signed else [[0, SHEET], [1, "#a8480a"]]
     return {
         "data": [

@@ -10,8 +10,8 @@ from core.measures.response import Reading, Said
 from core.study import wishes
 from core.study.sweep import Point, Sweep, Wish
 from gui.acts import GuiError
+from gui.progress import ending, progress_html
 from gui.steps import StepsError
-from gui.sweep import ending, progress_html
 from gui.sweeping import FIGURES, Asked, Subject, parse_doses, plan, step_dose, subject
 from gui.swept import caption, figure
 
