@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 FIELDS = (
     "kind", "steps", "span", "mode", "seed", "dose", "angle", "fraction", "renorm", "order",
-    "count", "token", "patch", "text", "layers", "part", "values", "donor",
+    "count", "token", "patch", "text", "layers", "part", "source", "target", "places",
+    "values", "donor",
 )  # fmt: skip
 
 

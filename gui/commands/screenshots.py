@@ -12,6 +12,7 @@ SHOTS = {
     "dark": ("?ex=21", "dark", (1440, 1000)),
     "presenter": ("?ex=21&present=1", "light", (1280, 720)),
 }
+READ = ("light", "dark")  # with a latent selected, so that the inspector has something to say
 PATIENCE = 120_000  # ms
 
 
@@ -53,6 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
             tab.wait_for_selector(".card .answer")
             tab.get_by_role("button", name="Swap", exact=True).click()
             tab.get_by_text("Receipt").first.wait_for()
+            if name in READ:
+                tab.click('.cell[data-step="2"]')
+                tab.get_by_text("Layer by layer").wait_for()
+            tab.mouse.move(0, 0)
             tab.wait_for_timeout(4000)  # the map is drawn behind the answers
             tab.screenshot(path=str(arguments.out / f"{name}.png"))
             print(arguments.out / f"{name}.png", flush=True)

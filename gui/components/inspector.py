@@ -66,6 +66,10 @@ def _facts(reading: Reading, name: str) -> str:
 def word(text: str) -> str:
     """A token as it can be shown: blanks made visible, escaped."""
     shown = text.replace("\n", "⏎").replace("\t", "⇥")
+    if not shown.isprintable():
+        shown = repr(shown)[1:-1]
+    if not shown:
+        return "∅"
     return escape(shown.replace(" ", "␣", 1) if shown.strip() != shown or not shown else shown)
 
 

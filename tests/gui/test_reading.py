@@ -98,6 +98,7 @@ def test_what_is_looked_at_is_told_in_shares():
 def test_tokens_and_shares_are_readable():
     assert word(" a\n") == "␣a⏎"
     assert word("<b>") == "&lt;b&gt;"
+    assert (word(""), word("\x0b")) == ("∅", "\\x0b")
     assert (share(0.001), share(0.5), share(0.0)) == ("<1 %", "50 %", "0 %")
 
 
