@@ -20,7 +20,7 @@ from gui.components.steps import steps_html
 from gui.desk import GONE, sentence_of
 from gui.figures.cloud import BY, Group, cloud_figure, sentence_figure
 from gui.geometry import facts_html
-from gui.likeness import NO_LATENTS, across_figures, between_figure, kinds, within_figure
+from gui.likeness import NO_LATENTS, NO_RUN, across_figures, between_figure, kinds, within_figure
 from gui.mapping import FROZEN, JOINT, Maps, Superseded, fit, places
 from gui.nearby import neighbourhoods, of_bank, taken
 from gui.screen import edit_mark, say_html
@@ -36,6 +36,7 @@ EACH = {**QUIET, "trigger_mode": "multiple"}
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 BESIDE = {"branches": "all branches", "patches": "image patches", "words": "words"}
 LOOK = 0.4  # seconds between two looks at a fit or a bank that is under way
+ARRIVING = 5.0  # seconds a first run is waited for
 WITHIN, BETWEEN = "within", "between"
 
 
@@ -199,6 +200,11 @@ class Atlas:
         found = self._at(key)
         while found is not None and not found[1].done.wait(LOOK):
             found = self._at(key)
+        # a page that was just opened gets its first run a moment after the model
+        until = time.monotonic() + ARRIVING
+        while found is not None and found[0].baseline is None and time.monotonic() < until:
+            time.sleep(0.1)
+            found = self._at(key)
         return found if found is not None and found[1].ready else None
 
     def on_show(self, key: str) -> dict[Any, Any]:
@@ -251,7 +257,7 @@ class Atlas:
         titles = workshop.titles
         return steps_html(
             visit.edited or visit.baseline, base, visit.span, visit.steps,
-            lambda edit: edit_mark(edit, titles), NO_LATENTS,
+            lambda edit: edit_mark(edit, titles), NO_LATENTS if visit.baseline else NO_RUN,
         )  # fmt: skip
 
     def _safely(self, make: Any) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WORDS = 24  # words beside a run's latents
 ITEMS = 60  # items of a grid
 NO_LATENTS = "This run has no latents to compare: the model answered without imagining."
+NO_RUN = "Nothing was run yet; ask a question in the Studio first."
 NO_WORDS = (
     "The corrected cosine needs the mean cosine of unrelated hidden states, which a bank of this "
     "model holds; build one above."
@@ -66,7 +67,7 @@ def within_figure(visit: Visit, workshop: Workshop, kind: str) -> dict[str, Any]
     trace = visit.edited or visit.baseline
     latents = latents_of(trace, visit.span)
     if latents is None or trace is None:
-        return sentence_figure(NO_LATENTS)
+        return sentence_figure(NO_RUN if trace is None else NO_LATENTS)
     bank = bank_for(workshop, latents)
     normal = normal_of(bank)
     if kind == "corrected" and normal.unrelated is None:
@@ -88,7 +89,7 @@ def between_figure(visit: Visit, workshop: Workshop, kind: str) -> dict[str, Any
     """Baseline × branch, the same step on the diagonal."""
     before, after = latents_of(visit.baseline, visit.span), latents_of(visit.edited, visit.span)
     if before is None:
-        return sentence_figure(NO_LATENTS)
+        return sentence_figure(NO_RUN if visit.baseline is None else NO_LATENTS)
     if after is None:
         return sentence_figure("There is no branch to compare with; edit a latent in the Studio.")
     if before.shape[1] != after.shape[1]:

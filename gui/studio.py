@@ -89,9 +89,10 @@ class Studio:
     def _lay_y(self) -> None:
         gr.HTML("<h2><b>Y</b> what it answers</h2>")
         self.answers = gr.HTML(answers_html(None, None, {}), js_on_load=None, elem_id="answers")
-        self.map = plot("Map", "map", methods={"pca": "PCA", "umap": "UMAP"}, linked=True)
+        methods = {"pca": "PCA", "umap": "UMAP"}
+        self.map = plot("Map", "map", methods=methods, linked=True, large="atlas-tab")
         note = "cosines, step × step, −1 to 1"
-        self.similarity = plot("Similarity", "similarity", note, linked=True)
+        self.similarity = plot("Similarity", "similarity", note, linked=True, large="atlas-tab")
 
     def wire(self, does: Handlers) -> None:
         """Tie every control to what it does."""

@@ -75,6 +75,12 @@ function wish() {
   }
 }
 element.addEventListener("click", (event) => {
+  const opens = event.target.closest("button[data-open]");
+  if (opens) {
+    const tab = document.getElementById(`${opens.dataset.open}-button`);
+    if (tab) tab.click();
+    return;
+  }
   const button = event.target.closest("button[data-method]");
   if (!button || button.dataset.method === method) return;
   method = button.dataset.method;

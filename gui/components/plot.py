@@ -30,6 +30,7 @@ def plot(
     note: str = "",
     methods: Mapping[str, str] | None = None,
     linked: bool = False,
+    large: str = "",
 ) -> gr.HTML:
     """One figure; its value is a figure dictionary or None, a click triggers ``point``.
 
@@ -41,6 +42,7 @@ def plot(
             is asked for with the event ``method``.
         linked: a click selects the latent in the Studio's strip instead, and what is selected
             there has a ring here.
+        large: HTML id of the tab that shows it large; "" for none.
     """
     path = library()
     gr.set_static_paths([path])
@@ -49,7 +51,14 @@ def plot(
         f"{escape(title)}</button>"
         for n, (key, title) in enumerate((methods or {}).items())
     )
-    heading = f"<h3><span>{escape(name)}</span>{buttons}<small>{escape(note)}</small></h3>"
+    opens = (
+        f'<button type="button" class="large" data-open="{large}" title="Open large in the Atlas" '
+        f'aria-label="Open {escape(name, quote=True)} large in the Atlas">↗</button>'
+    )
+    heading = (
+        f"<h3><span>{escape(name)}</span>{buttons}<small>{escape(note)}</small>"
+        f"{opens if large else ''}</h3>"
+    )
     return gr.HTML(
         value=None,
         html_template=f'<div class="plot-frame">{heading}<div class="plot"></div></div>',
