@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gui.components.picture import data_uri
+from gui.errors import GuiError
 from gui.wording import branch_title, emission_line
 
 if TYPE_CHECKING:
     from core.records import Edit, Trace
     from gui.visits import Visit
     from gui.workshop import Workshop
-
-
-class GuiError(Exception):
-    """Something a person asked for that the page cannot do; the message is one sentence."""
 
 
 def open_picture(visit: Visit, path: str, folder: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sized
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from gui.acts import GuiError
+from gui.errors import GuiError
 
 if TYPE_CHECKING:
     from core.records.archive import Limits

@@ -44,11 +44,16 @@ class Options:
     browser: bool
     state: object = None
     own_models: bool = True
+    bounds: object = None
+    hosted: bool = False
+    auth: object = None
+    revision: str | None = None
 
 def serve(options):
     names = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE")
     report = dataclasses.asdict(options)
-    report.pop("state"), report.pop("own_models")
+    for name in ("state", "own_models", "bounds", "hosted", "auth", "revision"):
+        report.pop(name)
     report["environment"] = {name: os.environ.get(name) for name in names}
     report["prefix"] = sys.prefix
     print(json.dumps(report, default=str), flush=True)
@@ -94,7 +99,8 @@ class House:
         )
         (folder / "core").symlink_to(ROOT / "core")
         (folder / "gui" / "app.py").write_text(PAGE)
-        shutil.copy(ROOT / "gui" / "places.py", folder / "gui")
+        for name in ("places.py", "hosting.py", "bounds.py", "errors.py"):
+            shutil.copy(ROOT / "gui" / name, folder / "gui")
         (folder / "requirements.txt").write_text("imagined>=1.0,<2  # small\n")
         (folder / "requirements-test.txt").write_text("")
         write_wheel(folder / "wheels", "1.0")
