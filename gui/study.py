@@ -35,9 +35,9 @@ BLOCK = 8  # items a batch: others get at the model between two of them
 MOST, MOST_HOSTED = 100_000, 200
 TASKS = ("attribute", "relative", "where", "count", "plan")
 PRESETS = [
-    ("Quick: every question of the verdict, once", "quick"),
-    ("Published: the published analysis, with the controls it lacked", "published"),
-    ("Full: doses, modes, loci, graded inputs, probing as well", "full"),
+    ("Quick: each question once", "quick"),
+    ("Published: with its missing controls", "published"),
+    ("Full: doses, modes, loci, probes", "full"),
 ]
 
 
@@ -127,7 +127,7 @@ class StudyTab:
             self.on_source, self.source, [self.tasks, self.upload, self.place], queue=False, **QUIET
         )
         gr.on(
-            [self.preset.change, self.count.change],
+            [self.preset.change, self.count.change, self.count.blur],
             self.on_plan, [key, self.preset, self.count], [self.model, self.plan],
             queue=False, trigger_mode="always_last", **QUIET,
         )  # fmt: skip
