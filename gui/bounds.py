@@ -86,8 +86,8 @@ class Bounds:
         ):
             if isinstance(asked, (int, float)) and asked > most:
                 raise OutOfBounds(
-                    f"You asked for {asked:,.0f} {what}; at most {most:,} are given here, so ask for "
-                    "fewer."
+                    f"You asked for {asked:,.0f} {what}; at most {most:,} are given here, so ask "
+                    "for fewer."
                 )
 
     def check_edits(self, edits: Sized) -> None:

@@ -7,7 +7,6 @@ and the edits to be made; what comes back tells everything that was measured.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -278,7 +277,7 @@ def _decoded(image: str, bounds: Bounds) -> Any:
     try:
         data = base64.b64decode(body, validate=True)
         return read_picture(data, bounds.pixels * 1_000_000)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's own is one; letters beyond ASCII raise the plain one
         raise GuiError("The picture must be base64 or a data: address.") from error
 
 
