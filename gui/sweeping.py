@@ -46,7 +46,7 @@ class Asked:
     steps: str = "all"
     mode: str = "propagate"
     doses: str = "0.05, 0.1, 0.25, 0.5, 1, 2, 4"
-    draws: int = 5
+    draws: int = 4
     seed: int = 0
     width: int = 1
 

@@ -178,3 +178,18 @@ def test_what_cannot_be_planned_is_one_sentence(visit, workshop, about):
         plan(Asked(draws=0), about, visit, workshop)
     _, made = plan(Asked(figures=("exits", "edges")), about, visit, workshop)
     assert list(made) == ["exits", "edges"]
+
+
+def test_a_hosted_copy_gives_what_is_ticked_at_first():
+    from gui.bounds import Bounds
+
+    asked, latents, layers = Asked(), 8, 4  # as the demo models have
+    pictures = [None] * asked.draws
+    made = [
+        wishes.doses(asked.kind, parse_doses(asked.doses), asked.draws, pictures=pictures),
+        wishes.steps(asked.kind, 2.0, latents, asked.draws),
+        wishes.exits(latents),
+        wishes.knockouts(layers, asked.width),
+    ]
+    patched = (layers + 1) * (latents + 1)
+    Bounds.hosted().check_sweep(sum(map(len, made)) + patched)
