@@ -183,12 +183,17 @@ def meter(progress: object) -> None:
 
 
 def processes() -> tuple[int, int] | None:
-    """(rank, number) where `accelerate launch` started several, else None."""
+    """(rank, number) where `accelerate launch` or `torchrun` started several, else None.
+
+    Both say it in RANK and WORLD_SIZE. Without an accelerator accelerate has to be told that
+    the processes are the CPU's; it would take each for the only one.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return None
+    import torch
     from accelerate import PartialState
 
-    state = PartialState()
+    state = PartialState(cpu=not torch.cuda.is_available())
     return state.process_index, state.num_processes
 
 
