@@ -22,7 +22,14 @@ from urllib.request import urlopen
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-AIMS = {"served page": 4.0, "drawn example": 8.0, "select": 0.150, "apply": 0.300}  # seconds
+# Seconds; 0 where there is no aim.
+AIMS = {
+    "served page": 4.0,
+    "drawn example": 8.0,
+    "ready to edit": 0.0,
+    "select": 0.150,
+    "apply": 0.300,
+}
 PATIENCE = 120  # seconds
 DRAWN = """() => document.querySelector('.card .answer')
   && document.querySelector('#map .scatterlayer .trace')
@@ -85,6 +92,11 @@ def measure(rounds: int, model: str | None) -> dict[str, list[float]]:
             tab.goto(address)
             tab.wait_for_function(DRAWN, timeout=PATIENCE * 1000)
             times["drawn example"].append(time.perf_counter() - begun)
+            # what was drawn may be a recorded run, while the model is still being loaded
+            tab.wait_for_function(
+                "!document.querySelector('#run').disabled", timeout=PATIENCE * 1000
+            )
+            times["ready to edit"].append(time.perf_counter() - begun)
             tab.wait_for_timeout(2000)  # the rest of the page settles
             steps = tab.locator(".cell").count()
             for k in range(rounds):
@@ -117,10 +129,8 @@ def main() -> None:
     print(f"{'':16}{'median':>9}{'slowest':>9}{'aim':>8}{'median/aim':>12}{'times':>7}")
     for name, seconds in times.items():
         middle, aim = statistics.median(seconds), AIMS[name]
-        print(
-            f"{name:16}{middle:8.3f}s{max(seconds):8.3f}s{aim:7.2f}s{middle / aim:12.2f}"
-            f"{len(seconds):7}"
-        )
+        against = f"{aim:7.2f}s{middle / aim:12.2f}" if aim else f"{'none':>8}{'':12}"
+        print(f"{name:16}{middle:8.3f}s{max(seconds):8.3f}s{against}{len(seconds):7}")
 
 
 if __name__ == "__main__":

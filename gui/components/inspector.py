@@ -70,7 +70,7 @@ def word(text: str) -> str:
         shown = repr(shown)[1:-1]
     if not shown:
         return "∅"
-    return escape(shown.replace(" ", "␣", 1) if shown.strip() != shown or not shown else shown)
+    return escape(shown.replace(" ", "␣", 1) if shown.strip() != shown else shown)
 
 
 def share(value: float) -> str:
