@@ -125,6 +125,7 @@ class Atlas:
             )  # fmt: skip
         self.map = plot("Map of the latents", "atlas-map")
         self.status = gr.HTML("", elem_id="atlas-status")
+        self.nearest = gr.HTML("", elem_id="atlas-nearest")
 
     def _lay_matrix(self) -> None:
         with gr.Row(elem_id="atlas-matrix-choices", elem_classes="choices"):
@@ -136,7 +137,6 @@ class Atlas:
                 kinds(), value="raw", label="Cosine", elem_id="atlas-kind", elem_classes="pills"
             )
         self.matrix = plot("Similarity of steps", "atlas-matrix")
-        self.nearest = gr.HTML("", elem_id="atlas-nearest")
 
     def wire(self, desks: Desks, tab: gr.Tab) -> None:
         """Tie the widgets to what they do."""
@@ -423,7 +423,8 @@ class Atlas:
         own, bank = told(event.points)
         if own:
             span = own[0][0]
-            acts.select(visit, span, [k for s, k in own if s == span], float(event.order))
+            # the Studio's strip says so too, and its word is the one that is dated
+            acts.select(visit, span, [k for s, k in own if s == span])
         before = {item for item, _ in view.marked}
         if bank or not own:
             view.marked = bank

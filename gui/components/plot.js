@@ -172,7 +172,7 @@ async function draw() {
   });
   if (!listening) {
     listening = true;
-    const mark = (event, lasso) => {
+    const mark = (event) => {
       const all = ((event && event.points) || []).slice(0, 4000).map((p) => p.customdata);
       const cells = ((event && event.points) || []).filter((p) => p.data.meta && p.data.meta.step >= 0);
       const points = [...all.filter(Boolean), ...cells.map((p) => [-1, p.data.meta.step, "bank", p.y, "", ""])];
@@ -182,11 +182,11 @@ async function draw() {
         const detail = { span: own[0][0], step: steps[0], steps: steps.sort((a, b) => a - b) };
         window.dispatchEvent(new CustomEvent("zscope-choose", { detail: detail }));
       }
-      trigger("mark", { points: points, lasso: lasso, order: Date.now() });
+      trigger("mark", { points: points });
     };
     if (meta.marks) {
-      node.on("plotly_click", (event) => mark(event, false));
-      node.on("plotly_selected", (event) => event && mark(event, true));
+      node.on("plotly_click", mark);
+      node.on("plotly_selected", (event) => event && mark(event));
     } else node.on("plotly_click", (event) => {
       const data = event.points[0] && event.points[0].customdata;
       if (!data) return;

@@ -55,16 +55,16 @@ def cloud_figure(
         status: stands beside the heading.
     """
     data: list[dict[str, Any]] = []
+    extent = max(_extent([g.places for g in groups], axis) for axis in (0, 1))
     many = sum(len(group.points) for group in groups) > MANY
     for group in groups:
         if group.role == "bank":
             data += _bank(group, by, many)
             data += _marks(group, set(marked))
         elif group.role in ("patch", "word"):
-            data.append(_embeddings(group))
+            data.append(_embeddings(group, extent))
     runs = [group for group in groups if group.role in ("branch", "before", "after")]
     order = {"branch": 0, "before": 1, "after": 2}
-    extent = max(_extent([g.places for g in groups], axis) for axis in (0, 1))
     for n, group in enumerate(sorted(runs, key=lambda g: order[g.role])):
         data.append(_run(group, by, n, chosen, extent))
     lines = [line for text in caption for line in wrap(text, 104)]
@@ -204,8 +204,8 @@ def _marks(group: Group, marked: set[tuple[str, int]]) -> list[dict[str, Any]]:
     return [{**_markers("selected", kept, ring, False), "hoverinfo": "skip", "hovertemplate": None}]
 
 
-def _embeddings(group: Group) -> dict[str, Any]:
-    """Patches as open squares, words as the words themselves."""
+def _embeddings(group: Group, extent: float) -> dict[str, Any]:
+    """Patches as open squares, words as the words themselves where there is room for them."""
     kept = _kept(group)
     if group.role == "patch":
         return _markers(
@@ -214,11 +214,13 @@ def _embeddings(group: Group) -> dict[str, Any]:
              "line": {"width": 1}},
             False,
         )  # fmt: skip
+    named = _apart([at for _, at in kept], 1.6 * extent)
     one = _markers("words", kept, {"color": SOFT, "size": 3, "opacity": 0.8}, False)
     return one | {
-        "mode": "markers+text", "text": [plain(p.item) for p, _ in kept],
-        "textposition": "top center",
-        "textfont": {"size": 11, "color": SOFT}, "hovertemplate": "%{text}<extra></extra>",
+        "mode": "markers+text", "textposition": "top center",
+        "text": [plain(p.item) if n in named else "" for n, (p, _) in enumerate(kept)],
+        "hovertext": [plain(p.item) for p, _ in kept],
+        "textfont": {"size": 11, "color": SOFT}, "hovertemplate": "%{hovertext}<extra></extra>",
     }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def matrix_figure(
     across = range(len(columns))
     down = range(len(rows))
     size = 12 if max(len(rows), len(columns)) <= 24 else 10
-    lines = [line for text in caption for line in wrap(text, 84)]
+    lines = [line for text in caption for line in wrap(text, 66)]
     name = KIND_NAMES.get(kind, kind)
     heat = {
         "type": "heatmap", "name": name, "x": list(across), "y": list(down),
