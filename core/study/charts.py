@@ -185,5 +185,7 @@ def waterfall(split: Split, title: str, scale: float, unit: str) -> str:
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    if high - low < 1e-3 * max(abs(low), abs(high)):  # rounding is no spread worth drawing
+        return low - 0.05 * abs(low) - 1e-9, high + 0.05 * abs(high) + 1e-9
+    room = 0.05 * (high - low) or 0.5
     return low - room, high + room

@@ -91,7 +91,9 @@ def _answers(effects: Mapping[str, Effect]) -> Finding | None:
     if not arms:
         return None
     said = "; ".join(
-        f"{effect.arm} {_points(effect.change)}, {effect.flips.estimate:.1%} of answers change "
+        f"{effect.arm} {_points(effect.change)}, {effect.flips.estimate:.1%} of answers change, "
+        f"the right option's logit difference by {effect.logit.estimate:+.2f} nats "
+        f"({effect.logit.low:+.2f} to {effect.logit.high:+.2f}) "
         f"(ε = {effect.dose.get('epsilon', float('nan')):.2f}): {effect.verdict}"
         for effect in arms
     )

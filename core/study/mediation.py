@@ -103,7 +103,7 @@ def split(
         if not len(values):
             return NOTHING
         found = bootstrap_mean(values, names, level, resamples, seed)
-        return _unsure(found, values, len(set(names)), 1.0)
+        return unsure(found, values, len(set(names)), 1.0)
 
     total, direct, indirect = b - a, c - a, d - a
     effect = mean(total)
@@ -116,7 +116,7 @@ def split(
         bottom, _ = clustered(total, names)
         found = bootstrap_ratio(top, bottom, level, resamples, seed)
         whole = np.concatenate([part, total])
-        return _unsure(found, whole, len(set(names)), abs(float(total.mean())))
+        return unsure(found, whole, len(set(names)), abs(float(total.mean())))
 
     return Split(
         outcome=outcome,
@@ -134,7 +134,7 @@ def split(
     )
 
 
-def _unsure(found: Interval, values: Array, clusters: int, whole: float) -> Interval:
+def unsure(found: Interval, values: Array, clusters: int, whole: float) -> Interval:
     """A bootstrap of choices that all went one way is certain of itself; nobody else may be.
 
     Then the interval is as wide as that of a rate of 0 among so many clusters (Wilson).

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from core.measures.resampling import bootstrap_mean
 from core.measures.statistics import Interval
 from core.study.design import Design
 from core.study.effects import NOTHING, plain_value, share
+from core.study.mediation import unsure
 from core.study.pairs import Pairs, agree
 
 
@@ -88,7 +91,12 @@ def _relay(free: Pairs, held: Pairs, at_once: Pairs | None, design: Design) -> R
         items=len(items),
         free=share(free.flipped(), free.clusters, level, design),
         held=share(kept.flipped(), kept.clusters, level, design),
-        relayed=bootstrap_mean(apart, kept.clusters, level, design.resamples, seed)
+        relayed=unsure(
+            bootstrap_mean(apart, kept.clusters, level, design.resamples, seed),
+            np.array(apart),
+            len(set(kept.clusters)),
+            1.0,
+        )
         if apart
         else NOTHING,
         at_once=share(at_once.flipped(), at_once.clusters, level, design) if at_once else NOTHING,

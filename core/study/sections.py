@@ -28,8 +28,10 @@ METHOD = (
     "after the run's own words (the parsed answer where an item has no options). Rates have "
     "Wilson or Newcombe intervals, clustered data and continuous outcomes BCa bootstrap "
     "intervals. “Equivalent to none” is shown by two one-sided tests against the margins "
-    "declared before the run, never by a large p. p-values are exact McNemar tests (sign flips "
-    "by cluster), adjusted by Holm within the declared arms and by Benjamini and Hochberg among "
+    "declared before the run, never by a large p: few answers change, and the change of accuracy "
+    "or of the right option's logit difference lies inside its own margin. An effect is asked of "
+    "accuracy and of changed answers, each at half the error. p-values are exact McNemar tests "
+    "(sign flips by cluster), adjusted by Holm within the declared arms and by Benjamini and Hochberg among "
     "exploratory ones. Mediation terms are observed, not modelled: the latents of one input are "
     "put into the run on the other.",
     "Latent edits propagate unless an arm says pinned or cached: later latents are computed "
