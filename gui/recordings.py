@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gui import acts
 from gui.components.picture import data_uri
+from gui.inspection import read
 from gui.keeping import fill_visit, save_visit
 from gui.oneclick import one_click
-from gui.reading import read
 from gui.recorded import RecordedEngine
 from gui.visits import Visit
 from gui.workshop import Workshop

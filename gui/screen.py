@@ -16,8 +16,8 @@ from gui.components.strip import Slot, slots, strip_html
 from gui.components.tree import Leaf, tree_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
+from gui.inspection import look, read_pending, read_selected
 from gui.pointing import trail_of
-from gui.reading import look, read_pending, read_selected
 from gui.wording import answer_line, edit_title, emission_line
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from gui import acts
 from gui.components.inspector import inspector_html, share, word
 from gui.components.look import look_value
 from gui.figures.map import labels
+from gui.inspection import read, read_selected
 from gui.keeping import fill_visit, save_visit
-from gui.reading import Reading, read, read_selected, reading_of, readings
+from gui.reading import Reading, reading_of, readings
 from gui.screen import inspected, looked
 from gui.visits import Visit
 
@@ -57,7 +58,7 @@ def test_a_model_that_cannot_be_asked_says_why(visit, workshop, monkeypatch):
     def refuse(*_):
         raise InputError("This run is no longer held.")
 
-    monkeypatch.setattr("gui.reading._lenses", refuse)
+    monkeypatch.setattr("gui.inspection._lenses", refuse)
     workshop.engine.passes = SimpleNamespace()
     assert read(visit, workshop, visit.baseline, 0, 1).problem == "This run is no longer held."
     assert "no longer held" in inspector_html(read(visit, workshop, visit.baseline, 0, 1), 1)

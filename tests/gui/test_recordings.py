@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from gui import acts
+from gui.inspection import read
 from gui.panel import Panel
-from gui.reading import read, readings
+from gui.reading import readings
 from gui.recordings import FOLDER, RecordedRoom, first_screen, record
 from gui.screen import screen
 from gui.visits import Visit
