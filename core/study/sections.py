@@ -22,22 +22,22 @@ from core.study.relay import Relay
 from core.study.study import Study
 
 METHOD = (
-    "Each arm is one intervention on every item. An arm is compared with the base run of the "
-    "same item; the item is the unit, random draws are averaged within it, and items on one "
-    "picture are resampled together. The choice is the option with the highest log-probability "
-    "after the run's own words (the parsed answer where an item has no options). Rates have "
-    "Wilson or Newcombe intervals, clustered data and continuous outcomes BCa bootstrap "
-    "intervals. “Equivalent to none” is shown by two one-sided tests against the margins "
-    "declared before the run, never by a large p: few answers change, and the change of accuracy "
-    "or of the right option's logit difference lies inside its own margin. An effect is asked of "
-    "accuracy and of changed answers, each at half the error. p-values are exact McNemar tests "
-    "(sign flips by cluster), adjusted by Holm within the declared arms and by Benjamini and Hochberg among "
+    "Each arm is one intervention on every item. An arm is compared with the base run of the same"
+    " item; the item is the unit, random draws are averaged within it, and items on one picture "
+    "are resampled together. The choice is the option with the highest log-probability after the "
+    "run's own words (the parsed answer where an item has no options). Rates have Wilson or "
+    "Newcombe intervals, clustered data and continuous outcomes BCa bootstrap intervals. "
+    "“Equivalent to none” is shown by two one-sided tests against the margins declared before the"
+    " run, never by a large p: few answers change, and the change of accuracy or of the right "
+    "option's logit difference lies inside its own margin. An effect is asked of accuracy and of "
+    "changed answers, each at half the error. p-values are exact McNemar tests (sign flips by "
+    "cluster), adjusted by Holm within the declared arms and by Benjamini and Hochberg among "
     "exploratory ones. Mediation terms are observed, not modelled: the latents of one input are "
     "put into the run on the other.",
-    "Latent edits propagate unless an arm says pinned or cached: later latents are computed "
-    "again from the edited ones. ε is the delivered dose ‖z′−z‖/‖z‖. A null under content edits "
-    "leaves the slots’ own computation in place, which is why slots and edges are edited too. "
-    "That a model does not use its latents now says nothing about what they did in training.",
+    "Latent edits propagate unless an arm says pinned or cached: later latents are computed again"
+    " from the edited ones. ε is the delivered dose ‖z′−z‖/‖z‖. A null under content edits leaves"
+    " the slots’ own computation in place, which is why slots and edges are edited too. That a "
+    "model does not use its latents now says nothing about what they did in training.",
 )
 
 
