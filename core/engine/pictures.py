@@ -49,12 +49,16 @@ def read_picture(picture: Picture, most_pixels: int = MOST_PIXELS) -> Image.Imag
         picture = _open(picture, most_pixels)
     _check_size(picture, most_pixels)
     try:
-        upright = ImageOps.exif_transpose(picture)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a camera wrote into the file
+            upright = ImageOps.exif_transpose(picture)
         if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
             ground = Image.new("RGBA", upright.size, (255, 255, 255, 255))
             upright = Image.alpha_composite(ground, upright.convert("RGBA"))
         return upright.convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # as below
         raise ImageError("The picture is damaged or cut short; save it again.") from error
 
 
@@ -63,7 +67,7 @@ def _open(picture: str | Path | bytes, most_pixels: int) -> Image.Image:
     name = "The file" if isinstance(picture, bytes) else Path(picture).name
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # Pillow's on damaged headers: told below, or harmless
             with Image.open(source, formats=FORMATS) as opened:
                 _check_size(opened, most_pixels)
                 opened.load()
@@ -74,7 +78,9 @@ def _open(picture: str | Path | bytes, most_pixels: int) -> Image.Image:
         raise ImageError(f"{name} is not a picture (PNG, JPEG, WebP, …).") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} has too many pixels; scale it down.") from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # what a decoder raises on damaged bytes is an open list
         raise ImageError(f"{name} is damaged or cut short; save it again.") from error
 
 

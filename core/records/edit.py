@@ -113,14 +113,14 @@ class Edit:
 def _whole(name: str, values: Any) -> tuple[int, ...]:
     try:
         return tuple(int(v) for v in values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EditError(f"{name.capitalize()} must be a list of whole numbers.") from error
 
 
 def _vectors(name: str, value: Any) -> Tensor:
     try:
         vector = torch.as_tensor(value).detach().to("cpu", torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise EditError(f"{name.capitalize()} must be numbers, one vector or a table.") from error
     if vector.ndim not in (1, 2):
         raise EditError(f"{name.capitalize()} must be one vector or a table of vectors.")
