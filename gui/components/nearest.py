@@ -60,7 +60,9 @@ def _block(block: Neighbourhood) -> str:
         f'<section class="nearest {escape(block.role, quote=True)}">'
         f"<h4>{escape(block.title)}</h4>{facts}<table><thead><tr>"
         "<th><abbr title='among the nearest on the map too'>map</abbr></th><th>nearest</th>"
-        "<th>task</th><th>answered</th><th>distance</th><th>cosine</th></tr></thead>"
+        "<th>task</th><th>answered</th>"
+        "<th><abbr title='Euclidean, in the space itself'>dist.</abbr></th>"
+        "<th>cosine</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></section>"
     )
 
@@ -68,7 +70,7 @@ def _block(block: Neighbourhood) -> str:
 def _short(name: str) -> str:
     """A long id by its end, where ids differ."""
     who, _, step = name.rpartition(", ")
-    return name if len(who) <= 14 else f"…{who[-8:]}, {step}"
+    return name if len(who) <= 14 else f"…{who[-4:]}, {step}"
 
 
 def _map(near: Near) -> str:

@@ -167,7 +167,7 @@ def _bank(group: Group, by: str, many: bool) -> list[dict[str, Any]]:
         value = {"item": point.item, "task": point.task, "answer": point.answer}[by]
         parts.setdefault(value if value in code else "", []).append((point, at))
     out = []
-    for name in [*names, ""]:
+    for name in ["", *names]:  # what has no colour of its own lies under what has
         if name not in parts:
             continue
         colour = COLOURS[code[name] % len(COLOURS)] if name in code else SOFT

@@ -64,7 +64,7 @@ def test_colours_by_task_are_one_a_task_and_answers_end_in_others():
     assert len({t["marker"]["color"] for t in figure["data"]}) == 2
     many = [Point("bank", str(i), 0, "", f"answer {i}") for i in range(30)]
     figure = cloud_figure([Group("bank", many, [(float(i), 0.0) for i in range(30)])], "answer")
-    assert figure["data"][-1]["name"] == "others"
+    assert figure["data"][0]["name"] == "others"
     assert sum(len(t["x"]) for t in figure["data"]) == 30
 
 
