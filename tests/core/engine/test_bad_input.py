@@ -268,6 +268,7 @@ def test_a_device_that_is_full(
             patched.setattr(engine.passes.language, "forward", full)
         elif part == "picture":
             patched.setattr(engine.passes.model.model, "get_image_features", full)
+            engine.passes.see.clear()
         else:
             patched.setattr(engine.passes.unembedding, "forward", full)
         refused(MemoryShortage, lambda: engine.run(tiny.picture(1), "What?", **ASKED))
