@@ -12,7 +12,10 @@ from core.errors import InputError
 from core.records import Bank, Edit
 from core.records.bank import BankItem
 from gui import acts
-from gui.atlas import View, bank_html, caption_of, told
+from gui.atlas.banked import bank_html
+from gui.atlas.drawing import caption_of
+from gui.atlas.selected import told
+from gui.atlas.view import View
 from gui.banker import Banker, items_of
 from gui.cloud import gather
 from gui.geometry import facts, facts_html
