@@ -9,22 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from core.engine import Engine
+from core.engine.fingerprint import files_fingerprint
 from core.errors import InputError
 from core.study.arms import Arm, with_base
-
-READ = (
-    "config.json",
-    "generation_config.json",
-    "preprocessor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-)
-"""Files of a checkpoint that decide what it says, beside its weights; a card does not."""
 
 VERSION = 2
 """Raised when a row would mean something else than before."""
@@ -111,25 +101,9 @@ class Design:
 def model_fingerprint(engine: Engine) -> str:
     """Twelve hex digits of a model: its files and how they are run.
 
-    Of a folder, name and size of every file it is made of, with the first and last MiB of it;
-    of a hub checkpoint its id and commit. Precision, kernel and device kind count, as they
-    change bits.
+    The files as :func:`core.engine.fingerprint.files_fingerprint` reads them. Precision, kernel
+    and device kind count, as they change bits.
     """
-    digest = hashlib.sha256()
-    folder = Path(engine.name)
-    if folder.is_dir():
-        for path in sorted(folder.rglob("*")):
-            weights = path.suffix == ".safetensors" and not path.name.startswith("bank")
-            if (weights or path.name in READ) and path.is_file():
-                size = path.stat().st_size
-                digest.update(f"{path.relative_to(folder).as_posix()}:{size}:".encode())
-                with path.open("rb") as file:
-                    digest.update(file.read(1 << 20))
-                    file.seek(max(0, size - (1 << 20)))
-                    digest.update(file.read())
-    else:
-        digest.update(f"{engine.name}@{engine.loaded.revision}".encode())
     kind = engine.choice.device.partition(":")[0]
     said = (engine.family.name, engine.choice.dtype_name, engine.attention, kind)
-    digest.update("|".join(said).encode())
-    return digest.hexdigest()[:12]
+    return files_fingerprint(engine, "|".join(said))
