@@ -20,9 +20,8 @@ from typing import Any
 
 from core.engine import Engine
 from core.errors import RecordError
-from core.records import Bank
 from core.records.atomic import replacing
-from core.study.asking import ask
+from core.study.bank import give_bank
 from core.study.design import Design, model_fingerprint
 from core.study.effects import Effect, effects_of
 from core.study.items import Items, StudyItem
@@ -33,9 +32,6 @@ from core.study.rows import Row
 from core.study.runner import Keys, Report, keys_of, rows_of, run_rows
 from core.study.validation import Check, controls, invariants
 from core.study.verdict import Evidence, Verdict, judge
-
-BANKED = 64
-"""Items whose clean latents are what is normal, where the model brings no bank."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +98,7 @@ def run(
     place = Path(folder)
     _prepare(place)
     stage("collecting what normal latents are")
-    _bank(engine, items, design, place, cancel)
+    give_bank(engine, items, design, place, cancel)
     stage("checking the instrument on this model")
     checks = invariants(engine, items, design, cancel)
     keys = keys_of(engine, design)  # once: the files may change while their model is at work
@@ -210,42 +206,6 @@ def _prepare(folder: Path) -> None:
         raise RecordError(
             f"{folder} cannot be made ({error.strerror or error}); give another folder."
         ) from error
-
-
-def _bank(
-    engine: Engine,
-    items: Sequence[StudyItem],
-    design: Design,
-    folder: Path,
-    cancel: Event | None,
-) -> None:
-    """Give a model without a bank one from its own first items, the same at every start."""
-    if engine.bank is not None or not engine.family.latent:
-        return
-    path = folder / f"bank-{model_fingerprint(engine)}.safetensors"
-    if path.exists():
-        engine.bank = Bank.load(path)
-        return
-    found = []
-    for item in items[:BANKED]:
-        try:
-            question = (item.picture() if item.picture else None, item.question)
-        except Exception:  # reported with its row
-            continue
-        for trace in ask(engine, [question], cancel, design.options()):
-            if not isinstance(trace, Exception):
-                found += [trace.spans[0].latents] if trace.spans else []
-                engine.store.forget(trace.id)
-    if not found:
-        return
-    from core.records.bank import bank_of
-
-    bank = bank_of(found, f"the study's first {len(found)} items that imagined")
-    try:
-        bank.save(path)
-    except OSError as error:
-        raise RecordError(f"The bank cannot be written to {folder} ({error}).") from error
-    engine.bank = bank
 
 
 def _about(engine: Engine, items: Sequence[StudyItem]) -> dict[str, Any]:
