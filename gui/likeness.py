@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gui.figures.cloud import sentence_figure
+from gui.figures.look import sentence_figure
 from gui.figures.matrix import KIND_NAMES, Row, matrix_figure
 from gui.figures.panels import collapse_figure, panels_figure
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gui.components.nearest import nearest_html
-from gui.figures.cloud import Group, cloud_figure
+from gui.figures.cloud import cloud_figure
+from gui.figures.points import Group
 from gui.mapping import places
 from gui.nearby import neighbourhoods, of_bank, taken
 

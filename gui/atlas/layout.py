@@ -8,7 +8,7 @@ from gui.atlas.view import BETWEEN, WITHIN
 from gui.banker import SCENES
 from gui.components import steps
 from gui.components.plot import plot
-from gui.figures.cloud import BY
+from gui.figures.bank import BY
 from gui.likeness import kinds
 from gui.mapping import FROZEN, JOINT
 from gui.screen import say_html

@@ -8,7 +8,7 @@ from gui.atlas.layout import Layout
 from gui.atlas.saying import figure_or_sentence, figures_or_sentence, safely
 from gui.atlas.view import BETWEEN, WITHIN, Seen, Visitors
 from gui.desk import GONE
-from gui.figures.cloud import sentence_figure
+from gui.figures.look import sentence_figure
 from gui.geometry import facts_html
 from gui.likeness import across_figures, between_figure, kinds, within_figure
 

@@ -14,7 +14,8 @@ from gui.atlas.saying import figure_or_sentence, going, safely
 from gui.atlas.view import LOOK, Seen, Visitors
 from gui.cloud import gather
 from gui.desk import GONE, sentence_of
-from gui.figures.cloud import BY, sentence_figure
+from gui.figures.bank import BY
+from gui.figures.look import sentence_figure
 from gui.mapping import FROZEN, JOINT, Superseded, fit
 from gui.screen import say_html
 

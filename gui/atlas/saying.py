@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gui.desk import sentence_of
-from gui.figures.cloud import sentence_figure
+from gui.figures.look import sentence_figure
 from gui.screen import say_html
 
 

@@ -15,7 +15,7 @@ from gui.atlas.selected import Selected
 from gui.atlas.view import Visitors
 from gui.components.steps import steps_html
 from gui.desk import GONE
-from gui.figures.cloud import sentence_figure
+from gui.figures.look import sentence_figure
 from gui.likeness import NO_LATENTS, NO_RUN
 from gui.screen import edit_mark
 

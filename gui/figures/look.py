@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 THEN, NOW, SOFT, INK, LINE, SHEET = (
@@ -37,3 +38,27 @@ def layout(**more: Any) -> dict[str, Any]:
         "dragmode": "pan",
         **more,
     }
+
+
+def sentence_figure(sentence: str) -> dict[str, Any]:
+    """A figure that has nothing to draw and says why."""
+    return {
+        "data": [],
+        "layout": layout(
+            margin={"l": 20, "r": 20, "t": 20, "b": 20},
+            xaxis={"visible": False},
+            yaxis={"visible": False},
+            annotations=[
+                {
+                    "text": "<br>".join(wrap(sentence, 60)), "showarrow": False, "xref": "paper",
+                    "yref": "paper", "x": 0.5, "y": 0.5, "font": {"size": 15, "color": SOFT},
+                }
+            ],
+            meta={"caption": ""},
+        ),
+    }  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Somebody's text in a figure: no markup and no fields of its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("%", "&#37;")

@@ -8,8 +8,7 @@ from math import isfinite
 from textwrap import wrap
 from typing import Any
 
-from gui.figures.cloud import plain
-from gui.figures.look import DIVERGING, INK, NOW, SOFT, THEN, layout
+from gui.figures.look import DIVERGING, INK, NOW, SOFT, THEN, layout, plain
 
 KIND_NAMES = {
     "raw": "raw cosine", "centred": "centred cosine", "zscored": "z-scored cosine",

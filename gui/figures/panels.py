@@ -9,8 +9,7 @@ from math import ceil, isfinite
 from textwrap import wrap
 from typing import Any
 
-from gui.figures.cloud import plain
-from gui.figures.look import DIVERGING, INK, LINE, SOFT, THEN, layout
+from gui.figures.look import DIVERGING, INK, LINE, SOFT, THEN, layout, plain
 from gui.figures.matrix import KIND_NAMES
 
 ACROSS = 4  # panels in a row

@@ -6,9 +6,12 @@ import re
 import pytest
 
 from gui.cloud import Point
-from gui.figures.cloud import BY, Group, cloud_figure, plain, sentence_figure
+from gui.figures.bank import BY
+from gui.figures.cloud import cloud_figure
+from gui.figures.look import plain, sentence_figure
 from gui.figures.matrix import Row, matrix_figure
 from gui.figures.panels import collapse_figure, panels_figure
+from gui.figures.points import Group
 
 NAN = float("nan")
 
