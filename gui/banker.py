@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from gui.bounds import OutOfBounds
+
 if TYPE_CHECKING:
     from core.study.items import Items
+    from gui.line import Ticket
     from gui.workshop import Workshop
 
 SCENES = "scenes"
@@ -72,6 +75,7 @@ class Banker:
         self.said, self.trouble = "", False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._ticket: Ticket | None = None
 
     @property
     def busy(self) -> bool:
@@ -116,6 +120,9 @@ class Banker:
 
     def _tell(self, done: int, of: int) -> None:
         self.done, self.all = done, of
+        if self._ticket is not None:
+            for _ in self._ticket.let_others():
+                pass
 
     def _work(self, place: str, count: int) -> None:
         from core.errors import Cancelled
@@ -131,7 +138,7 @@ class Banker:
     def _build(self, place: str, count: int) -> str:
         from core.engine.bankfile import keep_bank
         from core.engine.banking import collect_bank
-        from core.errors import RecordError
+        from core.errors import Cancelled, RecordError
         from core.records.bank import BankItem
 
         engine = self.workshop.engine
@@ -139,9 +146,14 @@ class Banker:
         self.all = len(items)
         about = [BankItem(i.id, i.task, i.question, gold=i.answer) for i in items]
         source = f"{items.source}, greedy, {engine.choice.dtype_name}"
-        bank = collect_bank(
-            engine, Questions(items), source, self._tell, self.cancel, {}, about, BATCH
-        )
+        with self.workshop.line.join(None, self.cancel) as self._ticket:
+            try:
+                self._ticket.take()
+            except OutOfBounds as error:
+                raise Cancelled("Stopped before it began.") from error
+            bank = collect_bank(
+                engine, Questions(items), source, self._tell, self.cancel, {}, about, BATCH
+            )
         engine.bank = bank
         size = f"{len(bank.latents)} items × {bank.latents.shape[1]} latents"
         left = len(items) - len(bank.latents)

@@ -1,8 +1,9 @@
 """The line for a model: one at a time, in the order of coming, each told how long it takes.
 
-A turn is one wish of one visitor: a run, a branch, a comparison. The line holds no thread that
-waits in the background and no clock but the monotonic one, so that a clock that is set back
-leaves nobody waiting.
+A turn is one wish of one visitor: a run, a branch, a comparison. Work that takes long (a sweep, a
+study, a bank) takes its turn in parts and lets those who wait go first between two. The line holds
+no thread that waits in the background and no clock but the monotonic one, so that a clock that is
+set back leaves nobody waiting.
 """
 
 from __future__ import annotations
@@ -72,6 +73,22 @@ class Line:
                 self._tickets[0].began = time.monotonic()
             self._changed.notify_all()
 
+    def step_back(self, ticket: Ticket) -> bool:
+        """From the turn to the end of the line, where somebody waits; whether it was so.
+
+        Nobody is refused here: the place was given when the line was joined.
+        """
+        with self._changed:
+            if len(self._tickets) < 2 or self._tickets[0] is not ticket:
+                return False
+            self._took.append(time.monotonic() - ticket.began)
+            ticket.began = None
+            self._tickets.remove(ticket)
+            self._tickets.append(ticket)
+            self._tickets[0].began = time.monotonic()
+            self._changed.notify_all()
+            return True
+
     def ahead(self, ticket: Ticket) -> int:
         """How many are served before this one."""
         with self._changed:
@@ -136,6 +153,17 @@ class Ticket:
                 told = sentence
                 yield sentence
             self.line.wait(self, TELL)
+
+    def let_others(self) -> Iterator[str]:
+        """Between two parts of long work: those who wait are served first, then it goes on.
+
+        Ends early when the work is stopped; it then has no turn, and must not go on.
+        """
+        if self.line.step_back(self):
+            try:
+                yield from self.waiting()
+            except OutOfBounds:
+                return  # the work itself says that it was stopped
 
     def take(self) -> None:
         """Wait for the turn without a word."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui.acts import GuiError
+from gui.bounds import OutOfBounds
 from gui.components.plot import plot
 from gui.desk import GONE, sentence_of
 from gui.figures import study as figures
@@ -222,7 +223,13 @@ class StudyTab:
         if not room.ready:
             raise GuiError(room.failure or "The model is not ready yet; try again in a moment.")
         from core import study
+        from core.engine import Engine
 
+        if not isinstance(room.engine, Engine):  # recorded runs, or a model lent for each call
+            raise GuiError(
+                "A study asks the model itself, which is not loaded on this machine; run Zscope "
+                "yourself, or choose a demo model."
+            )
         if None in (accuracy, flips, logit):
             raise GuiError("Declare all three margins before the run.")
         margins = study.Margins(float(accuracy) / 100, float(flips) / 100, float(logit))
@@ -234,7 +241,13 @@ class StudyTab:
         self, key: str, visit: Visit, asked: tuple[Any, ...], design: Design, keep: str
     ) -> Studying:
         source, tasks, upload, place, count = asked
-        count = min(self.most, max(1, int(count or 1)))
+        count = max(1, int(count or 1))
+        if count > self.most:
+            raise OutOfBounds(
+                f"You asked for {count:,} items; at most {self.most:,} are studied here, so ask "
+                "for fewer."
+            )
+        room = self.desks.shelf.of(visit.model)
         if "study-folder" not in visit.beside:
             # goes away with the visit; nobody else is told its name
             visit.beside["study-folder"] = tempfile.TemporaryDirectory(
@@ -243,12 +256,14 @@ class StudyTab:
         own = Path(visit.beside["study-folder"].name)
         folder = Path(keep.strip()).expanduser() if keep.strip() and self.own else own
         job = Studying(
-            self.desks.shelf.of(visit.model).engine,
+            room.engine,
             lambda: items_of(source, upload, place, count, list(tasks or ()), own),
             design,
             folder,
             lambda: self.desks.visits.get(key) is visit,
             self.turn,
+            room.line,
+            key,
         )
         named = "" if set(tasks or TASKS) == set(TASKS) else ":" + ",".join(tasks)
         job.data = {SCENES: f"scenes{named}", PLACE: place}.get(source, "YOUR-FILE")

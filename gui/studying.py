@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gui.bounds import OutOfBounds
 from gui.desk import sentence_of
+from gui.line import Line, Ticket
 
 if TYPE_CHECKING:
     from core.study import Items, Progress, Study
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 2.5  # seconds between two pictures of the effects so far
 BREATH = 0.02  # seconds after each batch in which others get at the model
+READING = "reading what was found"  # the stage that asks the model nothing
 OUTPUTS = ("results.csv", "results.parquet", "effects.csv", "verdict.json", "report.html")
 
 
@@ -30,6 +33,9 @@ class Studying:
         folder: where its rows are; they are taken up again.
         wanted: False once nobody looks any more, which stops it.
         turn: held while a study is at work, so that one runs at a time.
+        line: where people wait for this model; the study has its place there and lets whoever
+            waits go first after each batch. None where nobody else uses the model.
+        who: whose study it is, to the line.
 
     Attributes:
         stage: what it is doing, in words.
@@ -48,9 +54,13 @@ class Studying:
         folder: Path,
         wanted: Callable[[], bool],
         turn: threading.Lock,
+        line: Line | None = None,
+        who: str | None = None,
     ) -> None:
         self._engine, self._load, self._design = engine, load, design
         self._folder, self._wanted, self._turn = folder, wanted, turn
+        self._line, self._who = Line() if line is None else line, who
+        self._ticket: Ticket | None = None
         self._looked = 0.0
         self._items: Items | None = None
         self._keys: Any = None
@@ -102,14 +112,29 @@ class Studying:
 
     def _study(self, items: Items) -> None:
         from core import study
+        from core.errors import Cancelled
 
-        found = study.run(
-            self._engine, items, self._design, self._folder, self._report, self.cancel,
-            stage=self._tell,
-        )  # fmt: skip
+        with self._line.join(self._who, self.cancel) as self._ticket:
+            try:
+                self._stand(self._ticket.waiting())
+            except OutOfBounds as error:
+                raise Cancelled("The study was stopped before it began.") from error
+            found = study.run(
+                self._engine, items, self._design, self._folder, self._report, self.cancel,
+                stage=self._tell,
+            )  # fmt: skip
         self._show(found)
         skipped = f" {len(found.problems)} rows or items could not be used." * bool(found.problems)
         self.sentence = f"The study is done: {found.verdict.verdict}.{skipped}"
+
+    def _stand(self, waiting: Iterator[str]) -> None:
+        """Wait in the line, saying so."""
+        stage = self.stage
+        for sentence in waiting:
+            self.stage = sentence[0].lower() + sentence[1:].rstrip(".")
+            if not self._wanted():
+                self.cancel.set()
+        self.stage = stage
 
     def _stopped(self, sentence: str) -> None:
         """The rows there are, read as they are, with a warning."""
@@ -162,6 +187,11 @@ class Studying:
 
     def _tell(self, stage: str) -> None:
         self.stage = stage
+        if self._ticket is not None:
+            if stage == READING:  # of numbers: the model is free
+                self._ticket.line.leave(self._ticket)
+            else:
+                self._stand(self._ticket.let_others())
         if stage == "asking the model":
             from core.study.runner import keys_of
 
@@ -183,3 +213,5 @@ class Studying:
             # a look takes longer the more rows there are; it never takes more than a tenth
             self._looked = max(time.monotonic(), now + 10 * (time.monotonic() - now) - LOOK_EVERY)
         time.sleep(BREATH)
+        if self._ticket is not None:
+            self._stand(self._ticket.let_others())

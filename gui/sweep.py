@@ -21,6 +21,7 @@ from gui.swept import figure
 if TYPE_CHECKING:
     from core.study.sweep import Sweep
     from gui.desks import Desks
+    from gui.line import Ticket
     from gui.visits import Visit
     from gui.workshop import Workshop
 
@@ -167,7 +168,7 @@ class SweepTab:
             with room.line.join(key, view.cancel) as ticket:
                 for sentence in ticket.waiting():
                     yield {self.progress: bar_html(sentence)}
-                yield from self._sweep(key, visit, view, room)
+                yield from self._sweep(key, visit, view, room, ticket)
         except Exception as error:
             last = {self.say: say_html(sentence_of(error), True), self.progress: ""}
         finally:
@@ -183,7 +184,7 @@ class SweepTab:
         return room
 
     def _sweep(
-        self, key: str, visit: Visit, view: View, room: Workshop
+        self, key: str, visit: Visit, view: View, room: Workshop, ticket: Ticket
     ) -> Iterator[dict[Any, Any]]:
         from core.study.sweep import sweep
 
@@ -200,7 +201,7 @@ class SweepTab:
             state: Sweep | None = None
             making = sweep(room.engine, about.trace, wishes, about.options, view.cancel)
             while True:
-                with room.lock:  # others have their turn between two chunks
+                with room.lock:
                     state = next(making, None)
                 if state is None:
                     break
@@ -211,6 +212,8 @@ class SweepTab:
                     finished.append(state)
                 if self.desks.visits.get(key) is None:  # the tab was closed
                     view.cancel.set()
+                for sentence in ticket.let_others():  # between two chunks
+                    yield {self.progress: bar_html(sentence)}
             if view.cancel.is_set():
                 break
         yield {

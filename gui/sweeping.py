@@ -144,6 +144,11 @@ def plan(
     doses = parse_doses(asked.doses)
     if asked.draws < 1 or asked.width < 1:
         raise GuiError("Ask for at least one draw and a window of at least one layer.")
+    # before they are made: a number of draws with many digits would fill the memory
+    each = len(doses) * ("doses" in asked.figures)
+    if asked.kind != "steer":  # of which there are no more than donors
+        each += about.count * ("steps" in asked.figures)
+    visit.bounds.check_sweep(asked.draws * each)
     out: dict[str, list[Wish]] = {}
     donors: list[Trace] = []
     if asked.kind == "steer" and {"doses", "steps"} & set(asked.figures):

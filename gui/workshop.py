@@ -49,7 +49,7 @@ class Workshop:
         self._thread: threading.Thread | None = None
         self._runs: OrderedDict[int, Trace] = OrderedDict()
         self.lock = threading.Lock()
-        self.line = line or Line()
+        self.line = Line() if line is None else line  # an empty one is false
         self._recorded = recorded
         self.done = threading.Event()
         self.engine: Any = None

@@ -20,6 +20,7 @@ from gui.banker import Banker, items_of
 from gui.cloud import gather
 from gui.geometry import facts, facts_html
 from gui.likeness import across_figures, between_figure, kinds, within_figure
+from gui.line import Line
 from gui.mapping import FROZEN, JOINT, Maps, Superseded, fit, places
 from gui.nearby import nearest_to, neighbourhoods, of_bank, taken
 from tests.gui.fake_engine import WIDTH, FakeEngine
@@ -242,9 +243,13 @@ def test_a_bank_is_built_behind_the_page_kept_and_found_again(tmp_path):
     shutil.copytree(MODEL, folder, ignore=shutil.ignore_patterns("bank*"))
     engine = core.load(folder)
     assert engine.bank is None
-    banker = Banker(SimpleNamespace(engine=engine))
+    line = Line()
+    banker = Banker(SimpleNamespace(engine=engine, line=line))
+    ahead = line.join("visitor")
     banker.start("scenes", 5)
-    assert banker.busy
+    assert not banker.wait(1)  # it waits for its turn
+    assert banker.done == 0
+    line.leave(ahead)
     assert banker.wait(120)
     assert not banker.trouble
     assert banker.said == "Built: 5 items × 8 latents; kept beside the model."

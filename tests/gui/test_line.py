@@ -84,3 +84,40 @@ def test_a_full_line_says_so_and_nobody_stands_in_it_for_everybody():
         line.join("z")
     line.leave(held[3])
     line.join("z")
+
+
+def test_long_work_lets_those_who_wait_go_first_and_is_never_refused():
+    line = Line(most=1)
+    long = line.join("long")
+    assert list(long.let_others()) == []  # nobody waits: it just goes on
+    short = line.join("short")
+    with pytest.raises(OutOfBounds, match="no more fit"):
+        line.join("third")
+    waiting = long.let_others()
+    assert "1 person is before you" in next(waiting)
+    assert short.began is not None
+    assert long.began is None
+    line.leave(short)
+    assert list(waiting) == []
+    assert long.began is not None
+    line.leave(long)
+    assert list(long.let_others()) == []
+    assert len(line) == 0
+
+
+def test_long_work_that_is_stopped_while_others_go_first_ends_without_a_word():
+    line, stop = Line(), threading.Event()
+    long, short = line.join("long", stop), line.join("short")
+    waiting = long.let_others()
+    next(waiting)
+    stop.set()
+    assert list(waiting) == []
+    assert len(line) == 1
+    line.leave(short)
+
+
+def test_all_models_of_a_page_have_one_line(tmp_path):
+    from gui.shelf import Model, Shelf
+
+    shelf = Shelf(Model("a", "a"), lambda model: None, shipped=tmp_path)
+    assert shelf.first.line is shelf.line  # also while nobody stands in it

@@ -4,6 +4,7 @@ import json
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,10 @@ from core import study
 from core.study.arms import Arm, Input, Latent
 from core.study.design import Design
 from gui.acts import GuiError
+from gui.bounds import OutOfBounds
 from gui.figures import study as figures
+from gui.line import Line
+from gui.study import StudyTab
 from gui.study_data import PLACE, SCENES, UPLOAD, items_of, unpacked
 from gui.study_view import body_html, plan_html, progress_html
 from gui.studying import OUTPUTS, Studying
@@ -104,6 +108,61 @@ def test_one_study_at_a_time(engine, data, tmp_path):
         job.stop()
         job.join(60)
     assert "stopped before it began" in job.sentence
+
+
+def test_who_waits_in_line_is_served_while_a_study_runs(engine, data, tmp_path):
+    line, rows = Line(), []
+
+    def wanted():
+        if job.progress is not None and not rows and len(line) == 1:
+            rows.append(job.progress.done)
+            threading.Thread(target=visitor, args=(line.join("visitor"),)).start()
+        return True
+
+    def visitor(ticket):
+        with ticket:
+            ticket.take()
+            rows.append(job.progress.done)
+
+    job = Studying(
+        engine, lambda: study.load_items(data), DESIGN, tmp_path, wanted, threading.Lock(), line,
+        "student",
+    )  # fmt: skip
+    job.start()
+    job.join(120)
+    assert job.sentence.startswith("The study is done: ")
+    came, served = rows
+    assert served == came < 10 * len(DESIGN.arms)
+    assert len(line) == 0
+
+
+def test_a_study_waits_for_the_model_and_can_be_stopped_there(engine, data, tmp_path):
+    line = Line()
+    running = line.join("visitor")
+    job = Studying(
+        engine, lambda: study.load_items(data), DESIGN, tmp_path, lambda: True, threading.Lock(),
+        line, "student",
+    )  # fmt: skip
+    job.start()
+    job.join(1)
+    assert job.alive
+    assert "1 person is before you" in job.stage
+    job.stop()
+    job.join(60)
+    assert "stopped before it began" in job.sentence
+    assert not job.trouble
+    line.leave(running)
+    assert len(line) == 0
+
+
+def test_a_hosted_copy_studies_so_many_items_and_says_so(workshop, visit):
+    tab = SimpleNamespace(most=200, desks=SimpleNamespace(shelf=SimpleNamespace()))
+    asked = (SCENES, [], None, "", 201)
+    with pytest.raises(OutOfBounds, match="201 items; at most 200 are studied here"):
+        StudyTab._job(tab, "key", visit, asked, DESIGN, "")
+    tab.desks.shelf.of = lambda name: workshop  # a stand-in is no engine of ours
+    with pytest.raises(GuiError, match="not loaded on this machine"):
+        StudyTab._design(tab, visit, "quick", 2.0, 5.0, 0.1, False)
 
 
 def test_bad_data_is_one_sentence(engine, tmp_path):

@@ -10,6 +10,7 @@ from core.measures.response import Reading, Said
 from core.study import wishes
 from core.study.sweep import Point, Sweep, Wish
 from gui.acts import GuiError
+from gui.bounds import OutOfBounds
 from gui.progress import ending, progress_html
 from gui.steps import StepsError
 from gui.sweeping import FIGURES, Asked, Subject, parse_doses, plan, step_dose, subject
@@ -193,3 +194,15 @@ def test_a_hosted_copy_gives_what_is_ticked_at_first():
     ]
     patched = (layers + 1) * (latents + 1)
     Bounds.hosted().check_sweep(sum(map(len, made)) + patched)
+
+
+@pytest.mark.parametrize("figures", [("doses",), ("steps",)])
+def test_a_sweep_of_too_many_draws_is_refused_before_it_is_made(
+    visit, workshop, about, figures, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(wishes, "doses", lambda *a, **k: made.append(a))
+    monkeypatch.setattr(wishes, "steps", lambda *a, **k: made.append(a))
+    with pytest.raises(OutOfBounds, match="cells; at most 4,096 are computed here"):
+        plan(Asked(figures=figures, draws=10**9), about, visit, workshop)
+    assert made == []
