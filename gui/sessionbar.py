@@ -72,7 +72,7 @@ class SessionBar:
         def work(visit: Any) -> dict[Any, Any]:
             from core.records import load
 
-            session = load(data)
+            session = load(data, visit.bounds.records())
             name, room = desks.sessions.room(session)
             room.done.wait()
             if not room.ready:
