@@ -7,6 +7,7 @@ and the edits to be made; what comes back tells everything that was measured.
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +17,7 @@ import gradio as gr
 
 from gui.acts import GuiError
 from gui.bounds import Bounds
+from gui.calls import while_wanted
 from gui.comparison import badge
 from gui.desk import sentence_of
 from gui.shelf import DEMOS
@@ -109,8 +111,10 @@ class Endpoints:
         Returns:
             Answer, text, tokens, and each latent span with the norms of its vectors.
         """
-        with self._turn(model) as (room, made):
-            trace = self._ask(room, made, image, question, example, force, seed, max_new_tokens)
+        with self._turn(model) as (room, made, cancel):
+            trace = self._ask(
+                room, made, cancel, image, question, example, force, seed, max_new_tokens
+            )
             return plain(trace, latents)
 
     def branch(
@@ -144,9 +148,11 @@ class Endpoints:
             The run before ("baseline") and after ("edited"), a verdict, and for each edit a
             receipt of the dose that was delivered.
         """
-        with self._turn(model) as (room, made):
-            base = self._ask(room, made, image, question, example, force, seed, max_new_tokens)
-            child = self._edit(room, made, base, edits)
+        with self._turn(model) as (room, made, cancel):
+            base = self._ask(
+                room, made, cancel, image, question, example, force, seed, max_new_tokens
+            )
+            child = self._edit(room, made, cancel, base, edits)
             return {
                 "baseline": plain(base, latents),
                 "edited": plain(child, latents),
@@ -178,23 +184,26 @@ class Endpoints:
         Returns:
             Option to log-probability in nats.
         """
-        with self._turn(model) as (room, made):
+        with self._turn(model) as (room, made, cancel):
             self.bounds.check_options(options)
-            trace = self._ask(room, made, image, question, example, force, 0, 256)
-            trace = self._edit(room, made, trace, edits) if edits else trace
+            trace = self._ask(room, made, cancel, image, question, example, force, 0, 256)
+            trace = self._edit(room, made, cancel, trace, edits) if edits else trace
             with room.lock:
                 return dict(room.engine.score(trace, [str(o) for o in options]))
 
     @contextmanager
-    def _turn(self, model: str) -> Iterator[tuple[Workshop, set[str]]]:
-        """A turn at a model; the runs filed in the set are forgotten when the call ends."""
+    def _turn(self, model: str) -> Iterator[tuple[Workshop, set[str], threading.Event]]:
+        """A turn at a model; the runs filed in the set are forgotten when the call ends.
+
+        The event is set when the caller went away or cancelled, also while it waits in line.
+        """
         made: set[str] = set()
-        with _told():
+        with _told(), while_wanted() as cancel:
             room = self._room(model)
-            with room.line.join() as ticket:
+            with room.line.join(cancel=cancel) as ticket:
                 ticket.take()
                 try:
-                    yield room, made
+                    yield room, made, cancel
                 finally:
                     room.let_go(made)
 
@@ -205,8 +214,8 @@ class Endpoints:
         return self.shelf.get(name)
 
     def _ask(
-        self, room: Workshop, made: set[str], image: str, question: str, example: int,
-        force: bool, seed: int, longest: int,
+        self, room: Workshop, made: set[str], cancel: threading.Event, image: str, question: str,
+        example: int, force: bool, seed: int, longest: int,
     ) -> Trace:  # fmt: skip
         self.bounds.check_question(question)
         self.bounds.check_run(max_new_tokens=longest)
@@ -217,26 +226,30 @@ class Endpoints:
             question = question or str(item.question)
         with room.lock:
             trace: Trace = room.engine.run(
-                picture, question, force_latents=force, seed=seed, max_new_tokens=longest
-            )
+                picture, question, force_latents=force, seed=seed, max_new_tokens=longest,
+                cancel=cancel,
+            )  # fmt: skip
         made.add(trace.id)
-        return trace
+        return _whole(trace, cancel)
 
     def _item(self, number: int) -> Any:
         if not 1 <= number <= len(self.shelf.gallery):
             raise GuiError(f"There are {len(self.shelf.gallery)} examples; give 1 to that.")
         return self.shelf.gallery[number - 1]
 
-    def _edit(self, room: Workshop, made: set[str], base: Trace, edits: list[dict] | None) -> Trace:
+    def _edit(
+        self, room: Workshop, made: set[str], cancel: threading.Event, base: Trace,
+        edits: list[dict] | None,
+    ) -> Trace:  # fmt: skip
         if not isinstance(edits, list) or not edits:
             raise GuiError(f"Give a list of 1 to {self.bounds.edits} edits.")
         self.bounds.check_edits(edits)
         wanted = [self._one(room, entry) for entry in edits]
         self.bounds.check_edit_counts(wanted)
         with room.lock:
-            child: Trace = room.engine.branch(base, wanted)
+            child: Trace = room.engine.branch(base, wanted, cancel=cancel)
         made.add(child.id)
-        return child
+        return _whole(child, cancel)
 
     def _one(self, room: Workshop, entry: dict) -> Edit:
         from core.records import Edit
@@ -257,6 +270,15 @@ class Endpoints:
             return Edit(**words)
         except (TypeError, ValueError) as error:
             raise GuiError(f"The edit “{words['kind']}” is not put right: {error}.") from error
+
+
+def _whole(trace: Trace, cancel: threading.Event) -> Trace:
+    """A run nobody stopped: nothing more is made of one whose caller went away."""
+    from core.errors import Cancelled
+
+    if cancel.is_set():
+        raise Cancelled("The call was stopped by its caller.")
+    return trace
 
 
 @contextmanager
