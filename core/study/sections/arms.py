@@ -1,0 +1,125 @@
+"""Every arm against the base: what changed, at which dose, and whether it follows the donor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.study import charts, figures
+from core.study.effects import LEAST_ITEMS, Effect
+from core.study.html import interval, number, table
+from core.study.study import Study
+
+
+def effects(study: Study) -> str:
+    """Every arm against the base (F3, F4, F5, F16)."""
+    shown = [effect for effect in study.effects.values() if effect.items]
+    if not shown:
+        return ""
+    margins = study.design.margins
+    declared = [e for e in shown if e.declared]
+    drawn = [
+        figures.forest(
+            [(e.arm, e.change, e.verdict) for e in declared],
+            margins.accuracy,
+            "F3  Change of accuracy, points (shaded: declared margin; right: the arm's verdict)",
+        ),
+        figures.forest(
+            [(e.arm, e.flips, e.on_flips) for e in declared],
+            None,
+            "F3  Answers that changed, % (right: verdict on changed answers alone)",
+            unit="%",
+            signed=False,
+        ),
+        figures.forest(
+            [(e.arm, e.logit, e.on_logit) for e in declared],
+            margins.logit,
+            "F3  Change of the right option's logit difference, nats",
+            scale=1.0,
+            unit="nats",
+        ),
+        figures.stacked([(e.arm, e.flows) for e in shown], "F4  How answers moved, items"),
+        _doses(shown),
+        charts.strip(
+            [
+                (e.arm, e.dose["epsilon"], e.dose["percentile"])
+                for e in shown
+                if e.dose.get("percentile", float("nan")) == e.dose.get("percentile")
+            ],
+            "F16  How far from normal each edit goes: median percentile among clean latents",
+        ),
+    ]
+    return "<h2>Effects</h2>" + "".join(drawn) + _effects_table(shown) + _absent(study)
+
+
+def _doses(shown: Sequence[Effect]) -> str:
+    """Dose and response, with the sham and the positive control on the same axes."""
+    doses = sorted((e for e in shown if e.role == "dose"), key=lambda e: e.dose.get("epsilon", 0))
+    if not doses:
+        return ""
+    lines = {"Gaussian noise": [(e.dose.get("epsilon", 0.0), e.flips) for e in doses]}
+    for name, role in (("sham: same-answer swap", "sham"),):
+        found = [(e.dose["epsilon"], e.flips) for e in shown if e.role == role and e.dose]
+        if found:
+            lines[name] = found
+    swaps = [
+        (e.dose["epsilon"], e.flips)
+        for e in shown
+        if e.role == "effect" and e.locus == "content" and e.arm.startswith("swap") and e.dose
+    ]
+    if swaps:
+        lines["swap, other answer"] = swaps[:1]
+    return figures.curves(
+        lines, "F5  Dose and response", "delivered ε", "share of answers that change"
+    )
+
+
+def _effects_table(shown: Sequence[Effect]) -> str:
+    head = [
+        "arm", "what is done", "items", "Δ accuracy", "all items", "answers changed",
+        "follows donor", "Δ logit", "ε", "p (adjusted)", "detectable", "verdict",
+    ]  # fmt: skip
+    rows = [
+        [
+            effect.arm + ("" if effect.declared else " (exploratory)"),
+            effect.says,
+            f"{effect.items}" + (f" (+{effect.silent} silent)" if effect.silent else ""),
+            interval(effect.change, 100),
+            interval(effect.intention, 100),
+            interval(effect.flips, 100, signed=False),
+            interval(effect.follow, 100, signed=False),
+            interval(effect.logit, 1, 2),
+            number(effect.dose.get("epsilon")),
+            number(effect.adjusted, 3),
+            number(100 * effect.detectable, 1),
+            effect.verdict,
+        ]
+        for effect in shown
+    ]
+    return table(head, rows)
+
+
+def _absent(study: Study) -> str:
+    absent = [
+        [effect.arm, reason, count]
+        for effect in study.effects.values()
+        for reason, count in effect.skipped.items()
+    ]
+    return "<h3>Not applied</h3>" + table(["arm", "why", "items"], absent) if absent else ""
+
+
+def donors(study: Study) -> str:
+    """Who follows whom: the donor's answer by class of donor (F17)."""
+    rows = []
+    for effect in study.effects.values():
+        asked = sum(value == value for value in study.pairs[effect.arm].follows().tolist())
+        if asked >= LEAST_ITEMS and effect.locus in ("content", "slot"):
+            rows.append((effect.arm, effect.follow, f"{asked} items"))
+    if not rows:
+        return ""
+    return "<h2>Does the answer follow the donor?</h2>" + figures.forest(
+        rows,
+        None,
+        "F17  Answers that become the donor's, % of items whose own answer is another",
+        unit="%",
+        signed=False,
+    )

@@ -1,0 +1,66 @@
+"""What a study found, first in words: what was asked, the verdict, and whether all is well."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from core.study.effects import health_of
+from core.study.html import paragraph, table
+from core.study.study import Study
+
+
+def heading(study: Study) -> str:
+    """What was asked of what, in a line."""
+    about = study.about
+    return escape(
+        f"{about['model']} ({about['family']}, {about['dtype']} on {about['device']}), "
+        f"{about['items']} items of {about['data'] or 'a data set'}, preset "
+        f"“{study.design.preset}”, {len(study.design.arms)} arms"
+    )
+
+
+def verdict(study: Study) -> str:
+    """The verdict in words, with the margins it was held against."""
+    margins = study.design.margins
+    declared = (
+        f"Margins declared before the run: ±{margins.accuracy:.1%} accuracy, {margins.flips:.1%} "
+        f"of answers changed, ±{margins.logit:g} nats. “Equivalent to none” is shown against them."
+    )
+    return (
+        f"<div class='found'><p><b>{escape(study.verdict.verdict)}</b></p>"
+        f"<p>{escape(study.verdict.reason)}</p><p><small>{escape(declared)}</small></p></div>"
+    )
+
+
+def tasks(study: Study) -> str:
+    """The same tree within each task."""
+    if not study.by_task or not study.verdict.validated:
+        return ""
+    rows = [[task, v.verdict, v.reason] for task, v in study.by_task.items()]
+    return "<h2>By task (exploratory)</h2>" + table(["task", "verdict", "reason"], rows)
+
+
+def health(study: Study) -> str:
+    """Emission, parsing, repetition: what has to be well before anything is read off (F18)."""
+    base = study.pairs[study.design.arms[0].name].pairs
+    title = "<h2>Emission, reading and health</h2>"
+    if not base:
+        return title + paragraph("No item could be run.")
+    first = health_of([p.base for p in base])
+    said = (
+        f"{first['imagined']:.1%} of {len(base)} items were answered with imagining, with "
+        f"{first['latents']:.1f} latents each; {first['unread']:.1%} of answers could not be read, "
+        f"{first['repeats']:.1%} end in repetition, {first['cut off']:.1%} were cut off by length."
+    )
+    rows: list[list[Any]] = [["base", len(base), *_healthy(first)]]
+    rows += [[e.arm, e.items, *_healthy(e.health)] for e in study.effects.values() if e.items]
+    head = ["arm", "items", "imagined", "latents", "unread", "repeats", "cut off", "length"]
+    each = f"<details><summary>Every arm</summary>{table(head, rows)}</details>"
+    return title + paragraph(said) + each
+
+
+def _healthy(found: dict[str, float]) -> list[str]:
+    shares = [f"{found['imagined']:.0%}", f"{found['latents']:.1f}"]
+    shares += [f"{found[name]:.1%}" for name in ("unread", "repeats", "cut off")]
+    return [*shares, f"{found['length']:.1f}"]
