@@ -29,6 +29,7 @@ from gui.endpoints import Endpoints
 from gui.guide import Guide
 from gui.hosting import on_lent_gpu
 from gui.picker import Picker
+from gui.screen import say_html
 from gui.sessionbar import SessionBar
 from gui.sessions import Sessions
 from gui.shelf import DEMOS, SHIPPED, Model, Shelf
@@ -129,6 +130,8 @@ def build(
                 "</button>",
                 elem_id="chrome",
             )
+        if autosave.trouble:
+            gr.HTML(say_html(autosave.trouble, True), elem_id="not-kept")
         picker = Picker(options.own_models)
         with gr.Tabs(elem_id="tabs", selected="studio") as tabs:
             with gr.Tab("Studio", id="studio"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -42,17 +43,24 @@ class Autosave:
     """Sessions in one folder.
 
     Args:
-        folder: where they are kept; None keeps nothing (a hosted copy, a test).
+        folder: where they are kept; None keeps nothing (a hosted copy, a test). One that cannot
+            be written, as in a read-only home, keeps nothing either, and ``trouble`` says so.
     """
 
     def __init__(self, folder: Path | None) -> None:
+        self.trouble = ""
+        if folder is not None and not _can_write(folder):
+            self.trouble = (
+                f"Nothing can be written to {folder}, so sessions are not kept by themselves; use "
+                "Save, or see to that folder and start again."
+            )
+            folder = None
         self.folder = folder
         self._open: dict[str, Open] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._writing = threading.Lock()
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.expire()
             threading.Thread(target=self._work, name="autosave", daemon=True).start()
 
@@ -161,3 +169,13 @@ class Autosave:
                 entry.write(self.folder / (name + SUFFIX))
             except Exception:  # a full disk must not take the page down
                 traceback.print_exc()
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,17 @@ def screen(visit: Visit, workshop: Workshop) -> Screen:
     base, edited = visit.baseline, visit.edited
     shown = edited or base
     titles = workshop.titles
+    missing: list[str] = []
+    look, map, similarity = (
+        _drawn(missing, name, make)
+        for name, make in (
+            ("look at the picture", lambda: looked(visit, workshop)),
+            ("map", lambda: map_of(visit, workshop)),
+            ("similarity", lambda: _similarity(visit)),
+        )
+    )
+    inspector = _drawn(missing, "inspector", lambda: inspected(visit, workshop))
+    say = " ".join([visit.say, *(f"The {name} could not be drawn." for name in missing)]).strip()
     return Screen(
         picture=_picture(visit, workshop, shown),
         strip=_strip(visit, workshop, base, edited),
@@ -61,12 +72,24 @@ def screen(visit: Visit, workshop: Workshop) -> Screen:
             (visit.scores.get(visit.base or "", {}), visit.scores.get(visit.shown or "", {})),
         ),
         tree=tree_html(leaves(visit)),
-        inspector=inspected(visit, workshop),
-        say=say_html(visit.say, visit.trouble),
-        look=looked(visit, workshop),
-        map=map_of(visit, workshop),
-        similarity=_similarity(visit),
+        inspector=inspector or "",
+        say=say_html(say, visit.trouble or bool(missing)),
+        look=look,
+        map=map,
+        similarity=similarity,
     )
+
+
+def _drawn(missing: list[str], name: str, make: Callable[[], Any]) -> Any:
+    """One part beside the run itself; where it fails, the rest of the page is shown without it."""
+    try:
+        return make()
+    except Exception as error:  # whatever it is: the answer must stay readable
+        from gui.desk import sentence_of
+
+        sentence_of(error)  # which writes it down
+        missing.append(name)
+        return None
 
 
 def going(visit: Visit, places: Sequence[Slot], said: str, sentence: str) -> Screen:
