@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from gui.commands import ROOT
+from gui.commands.audit import audit
 
 REQUIRES = ["requirements.txt", "requirements-test.txt"]
 STAGES = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy", "core"])
@@ -80,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"--- {name}: {time.monotonic() - started:.1f} s", flush=True)
         if code:
             return code
+    print(f"--- audit of what is installed: {audit()}", flush=True)
     print("--- pytest", flush=True)
     tests = [sys.executable, "-m", "pytest", *arguments.pytest]
     return subprocess.run(tests, cwd=ROOT, env=quiet).returncode
