@@ -115,7 +115,7 @@ def test_programs_are_held_to_the_same(workshop):
             return workshop
 
     api = Endpoints(Shelf(), SMALL)
-    api.models = lambda: [{"name": "stand-in"}]
+    api.answering.models = lambda: ["stand-in"]
     calls = [
         lambda: api.run(example=1, question="x" * 41),
         lambda: api.run(example=1, max_new_tokens=17),

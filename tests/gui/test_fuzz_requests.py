@@ -87,7 +87,7 @@ def api(tmp_path_factory):
             return shop
 
     found = Endpoints(Shelf(), Bounds.hosted())
-    found.models = lambda: [{"name": "stand-in"}]
+    found.answering.models = lambda: ["stand-in"]
     found.shop = shop
     return found
 
