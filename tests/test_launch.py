@@ -429,10 +429,15 @@ def test_no_free_port_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_the_page_is_its_proper_end(house: House, signal_number: int):
-    with house.start(PAGE="stays", **house.satisfied()) as process:
-        process.stdout.readline()
-        process.send_signal(signal_number)
-        _, err = process.communicate(timeout=30)
+    # a test run in the background of a shell script ignores interrupts, and a page would inherit it
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with house.start(PAGE="stays", **house.satisfied()) as process:
+            process.stdout.readline()
+            process.send_signal(signal_number)
+            _, err = process.communicate(timeout=30)
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert process.returncode == 0
     assert err == ""
 

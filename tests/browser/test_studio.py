@@ -184,6 +184,7 @@ def test_step_waits_with_a_hand_on_each_latent(site, tab):
 def test_stop_ends_a_run_that_waits(site, tab):
     page = tab(site)
     page.click("#step")
+    expect(page.locator(".cell.waits .name")).to_have_text("z1")
     page.click("#step")
     expect(page.locator(".cell.waits .name")).to_have_text("z2")
     page.click("#stop")

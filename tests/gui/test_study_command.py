@@ -13,10 +13,11 @@ from gui.commands import study
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TWO = """
-import sys
+TWO = r"""
+import os
 from gui.commands.study import processes, wait
-print(*processes())
+place, of = processes()
+os.write(1, f"{place} {of}\n".encode())  # one write: two processes share the pipe
 wait()
 """
 
