@@ -96,7 +96,7 @@ def tab(browser):
         page.set_default_timeout(WAIT)
         watch(page)
         page.goto(address)
-        page.wait_for_selector(".card .answer")
+        page.wait_for_selector(".card .answer >> visible=true")  # a hidden tab may hold one too
         return page
 
     yield open_tab
