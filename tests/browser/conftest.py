@@ -90,13 +90,13 @@ def tab(browser):
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
             wrong.append(f"request to {url}")
 
-    def open_tab(address, width=1280, height=720, **context):
+    def open_tab(address, width=1280, height=720, ready=".card .answer", **context):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))
         page = contexts[-1].new_page()
         page.set_default_timeout(WAIT)
         watch(page)
         page.goto(address)
-        page.wait_for_selector(".card .answer >> visible=true")  # a hidden tab may hold one too
+        page.wait_for_selector(f"{ready} >> visible=true")  # a tab behind may hold one too
         return page
 
     yield open_tab

@@ -38,7 +38,7 @@ def step_to(page, title):
 
 
 def test_the_guide_runs_to_its_end_by_the_arrow_keys(three, tab):
-    page = tab(three + "?guide=1")
+    page = tab(three + "?guide=1", ready=RESULT)
     result = page.locator(RESULT)
     expect(result).to_have_text("It imagined 6 latents and answered “blue”.")
     step_to(page, "Erase the imagination")
@@ -91,7 +91,7 @@ def test_a_model_that_is_not_there_is_a_sentence_with_its_command(browser, tab, 
         lambda name: FakeEngine(model=name), shipped=shipped(tmp_path, ("faithful",))
     )
     try:
-        seen = tab(address + "?guide=1")
+        seen = tab(address + "?guide=1", ready=RESULT)
         expect(seen.locator(RESULT)).to_have_text(
             "The demo model “shortcut” is not in assets/models; make it with "
             "`python launch.py train shortcut`."
