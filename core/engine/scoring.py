@@ -1,91 +1,30 @@
 """Scoring answer options: how likely is each, after the same imagination and the same words?
 
-The run's transcript is held up to where its answer begins (text-forced; a run that never
-opened an answer gets the family's opening appended). Each option with the closing of the
-answer is tokenised together with that text, because a tokenizer may merge across the border,
-and scored over the tokens behind the prefix all options share. One pass, one row an option.
+One pass, one row an option; for many runs, one pass for the options of all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
+from core.engine.asked import Asked, prepare_scores
 from core.engine.cache import spread
+from core.engine.gathering import gathered
 from core.engine.store import Held
-from core.errors import CheckpointError, InputError
-from core.families.answers import opening
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
 
 
-def score_options(engine: Engine, held: Held, options: list[str]) -> dict[str, float]:
+def score_options(engine: Engine, held: Held, options: Sequence[str]) -> dict[str, float]:
     """Log-probability (nats) of each option; see :meth:`Engine.score`."""
-    options = list(dict.fromkeys(o.strip() for o in options if o.strip()))
-    if not options:
-        raise InputError("Give at least one answer option.")
-    if engine.reader.tokenizer is None:
-        raise CheckpointError("Options are words; this checkpoint came without a tokenizer.")
-    start, written = _tail(engine, held)
-    family, reader, lead = engine.family, engine.reader, spoken(engine, held)
-    encoded = [reader.encode(lead + option + family.answer_closing) for option in options]
-    shared = _common([written, *encoded])
-    if shared == min(len(e) for e in encoded):
-        raise InputError("The options cannot be told apart by this tokenizer.")
-    # pass `place` predicts the first scored token, so it must have been run
-    place = min(start + shared, len(engine.live(held).hidden) - 1)
-    if place < start:
-        raise InputError("This run was stopped before an answer could be scored.")
-    return _score(engine, held, encoded, options, place - start, start)
-
-
-def spoken(engine: Engine, held: Held) -> str:
-    """A run's words behind its imagination, up to where its answer begins."""
-    _, written = _tail(engine, held)
-    text = engine.reader.decode(written)
-    cut = opening(text, "boxed" if engine.family.answer_format == "boxed" else "tag")
-    return text[:cut] if cut is not None else text + engine.family.answer_opening
-
-
-def _tail(engine: Engine, held: Held) -> tuple[int, list[int]]:
-    """Place and ids of the words behind the last latent span and special token."""
-    trace = held.trace
-    tokens = list(trace.token_ids)
-    while tokens and tokens[-1] in engine.ids.eos:
-        tokens.pop()
-    start = max((s.stop for s in trace.spans), default=0)
-    for place in range(start, len(tokens)):
-        if tokens[place] in engine.reader.silent:
-            start = place + 1
-    return start, tokens[start:]
-
-
-def _common(sequences: list[list[int]]) -> int:
-    """Length of the longest common prefix."""
-    count = 0
-    for column in zip(*sequences, strict=False):
-        if len(set(column)) > 1:
-            break
-        count += 1
-    return count
-
-
-def _score(
-    engine: Engine,
-    held: Held,
-    encoded: list[list[int]],
-    options: list[str],
-    shared: int,
-    start: int,
-) -> dict[str, float]:
-    """Sum of log-probabilities of ``encoded[i][shared:]`` behind ``start + shared`` places."""
-    live = engine.live(held)
-    passes = engine.passes
-    place = start + shared
+    asked = prepare_scores(engine, held, options)
+    live, passes, place = engine.live(held), engine.passes, asked.place
     first = passes.logits(live.hidden[place][None]).log_softmax(-1)[0]  # predicts place
-    rests = [ids[shared:] for ids in encoded]
+    rests = asked.rests
     totals = [float(first[rest[0]]) for rest in rests]
     longest = max(len(rest) for rest in rests)
     if longest > 1:
@@ -100,4 +39,44 @@ def _score(
         for row, rest in enumerate(rests):
             for at, token in enumerate(rest[1:]):
                 totals[row] += float(logprobs[row, at, token])
-    return dict(zip(options, totals, strict=True))
+    return dict(zip(asked.options, totals, strict=True))
+
+
+def score_together(engine: Engine, asked: Sequence[Asked]) -> list[dict[str, float]]:
+    """Every option of every run as a row of one pass."""
+    passes = engine.passes
+    device = passes.device
+    lives = [engine.live(one.held) for one in asked]
+    places = [one.place for one in asked]
+    first = passes.logits(
+        torch.stack([live.hidden[place] for live, place in zip(lives, places, strict=True)])
+    ).log_softmax(-1)
+    totals = [
+        [0.0 if one.lead else float(first[job][rest[0]]) for rest in one.rests]
+        for job, one in enumerate(asked)
+    ]
+    longest = max(len(rest) for one in asked for rest in one.rests) - 1
+    if longest:
+        owners = [
+            (job, option) for job, one in enumerate(asked) for option in range(len(one.rests))
+        ]
+        fed = torch.zeros(len(owners), longest, dtype=torch.long, device=device)
+        for row, (job, option) in enumerate(owners):
+            rest = asked[job].rests[option]
+            fed[row, : len(rest) - 1] = torch.tensor(rest[:-1], device=device)
+        cache = gathered(
+            [lives[job].cache for job, _ in owners], [places[job] for job, _ in owners]
+        )
+        starts = torch.tensor(
+            [asked[job].held.first_position + places[job] for job, _ in owners], device=device
+        )
+        positions = starts[:, None] + torch.arange(longest, device=device)
+        hidden = passes.step(cache, passes.embedding(fed), positions)
+        logprobs = passes.logits(hidden).log_softmax(-1)  # (rows, longest, V)
+        for row, (job, option) in enumerate(owners):
+            for at, token in enumerate(asked[job].rests[option][1:]):
+                if at + 1 >= asked[job].lead:
+                    totals[job][option] += float(logprobs[row, at, token])
+    return [
+        dict(zip(one.options, total, strict=True)) for one, total in zip(asked, totals, strict=True)
+    ]

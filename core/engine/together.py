@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import TYPE_CHECKING
 
-from core.engine.asked import Asked, prepare_scores, score_together
+from core.engine.asked import Asked, prepare_scores
 from core.engine.branching import MOST_BYTES, fork_row, rebased
 from core.engine.cache import RowCache
 from core.engine.decoding import hold
 from core.engine.gathering import gathered, shifted
 from core.engine.plan import Prepared
 from core.engine.row import Row
+from core.engine.scoring import score_together
 from core.engine.slots import recompute_slots
 from core.engine.store import Held
 from core.engine.tracing import make_trace

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from core.engine import Engine
-from core.engine.scoring import spoken
+from core.engine.asked import spoken
 from core.errors import ZscopeError
 from core.records import Trace
 from core.study.arms import Arm

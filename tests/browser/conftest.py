@@ -10,6 +10,10 @@ from playwright.sync_api import expect
 
 from tests.gui.fake_engine import KINDS, FakeEngine, gallery
 
+MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "faithful"
+needs_model = pytest.mark.skipif(
+    not (MODEL / "model.safetensors").is_file(), reason="needs the demo model in assets/models"
+)
 WAIT = 120_000  # ms, of a page that shares its machine with other work
 expect.set_options(timeout=40_000)
 
@@ -37,6 +41,26 @@ def serve(load, state=None, shipped=None):
     page.workshop.start()
     assert page.workshop.done.wait(240)
     return page, address
+
+
+def serve_model(folder):
+    """A running page with the model of ``folder`` behind it, ready; the caller closes it."""
+    from gui import app
+
+    options = app.Options(model=str(folder), port=free_port())
+    page = app.build(options)
+    address = app.launch(page, options)
+    page.workshop.start()
+    assert page.workshop.done.wait(240)
+    assert page.workshop.ready, page.workshop.failure
+    return page, address
+
+
+@pytest.fixture(scope="module")
+def real_site():
+    page, address = serve_model(MODEL)
+    yield address
+    page.close(verbose=False)
 
 
 @pytest.fixture(scope="session")

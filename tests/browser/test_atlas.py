@@ -1,17 +1,15 @@
 """The Atlas really used: a bank built behind the page, a map drawn again, latents selected."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "faithful"
+from tests.browser.conftest import MODEL, needs_model, serve_model
+
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not (MODEL / "model.safetensors").is_file(), reason="needs the demo model in assets/models"
-    ),
+    needs_model,
     # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
 ]
@@ -22,16 +20,9 @@ UNDER = """() => [...document.querySelectorAll('#atlas-map .annotation-text')]
 @pytest.fixture(scope="module")
 def bankless_site(tmp_path_factory):
     """The page with a copy of the demo model that has no bank yet."""
-    from gui import app
-    from tests.browser.conftest import free_port
-
     folder = tmp_path_factory.mktemp("models") / "copy"
     shutil.copytree(MODEL, folder, ignore=shutil.ignore_patterns("bank*"))
-    page = app.build(app.Options(model=str(folder), port=free_port()))
-    address = app.launch(page, app.Options(model=str(folder), port=free_port()))
-    page.workshop.start()
-    assert page.workshop.done.wait(240)
-    assert page.workshop.ready, page.workshop.failure
+    page, address = serve_model(folder)
     yield address, folder
     page.close(verbose=False)
 

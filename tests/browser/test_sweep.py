@@ -6,33 +6,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "faithful"
+from tests.browser.conftest import needs_model
+
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not (MODEL / "model.safetensors").is_file(), reason="needs the demo model in assets/models"
-    ),
+    needs_model,
     # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
 ]
 NAMES = ("Dose–response", "Step profile", "Early exit", "Knockout by layer window",
          "Layer × step patching")  # fmt: skip
 DRAWN = "#sweep-figure-{} .js-plotly-plot .main-svg"
-
-
-@pytest.fixture(scope="module")
-def real_site():
-    from gui import app
-    from tests.browser.conftest import free_port
-
-    options = app.Options(model=str(MODEL), port=free_port())
-    page = app.build(options)
-    address = app.launch(page, options)
-    page.workshop.start()
-    assert page.workshop.done.wait(240)
-    assert page.workshop.ready, page.workshop.failure
-    yield address
-    page.close(verbose=False)
 
 
 def opened(page):
