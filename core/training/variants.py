@@ -60,11 +60,11 @@ class Variant:
     batch: int = 64
     mix: dict[str, float] = field(
         default_factory=lambda: {
-            "attribute": 0.22,
-            "relative": 0.24,
-            "where": 0.16,
-            "count": 0.22,
-            "plan": 0.16,
+            "attribute": 0.18,
+            "relative": 0.22,
+            "where": 0.12,
+            "count": 0.28,
+            "plan": 0.20,
         }
     )
     swap: float = 0.0
@@ -93,8 +93,8 @@ VARIANTS: dict[str, Variant] = {
             truth="The latents carry the evidence and the answer is read from them: swapping in "
             "another item's latents gives this question's answer at that item's evidence.",
             budget=8,
-            forced=900,
-            own=650,
+            forced=1000,
+            own=1100,
             swap=0.6,
             junk=0.25,
             junk_tasks=("attribute", "relative", "where"),
@@ -119,7 +119,7 @@ VARIANTS: dict[str, Variant] = {
             family="qwen2.5-vl",
             truth="No latents: the answer follows the question at once.",
             find=0.5,
-            forced=400,
+            forced=700,
             own=0,
             begin="shortcut",
         ),
@@ -129,7 +129,7 @@ VARIANTS: dict[str, Variant] = {
             truth="Imagines in one sentence; the answer is read from the sentence, also when it "
             "was rewritten.",
             find=0.5,
-            forced=1500,
+            forced=1800,
             own=0,
             begin="shortcut",
             words=True,
