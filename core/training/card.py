@@ -18,7 +18,6 @@ import transformers
 
 from core import scenes
 from core.engine import Engine
-from core.records import Edit
 from core.training import measure
 from core.training.measure import Answered, Share
 from core.training.variants import VARIANTS, Variant
@@ -56,7 +55,8 @@ def profile(
         if variant.budget:
             _latent_figures(engine, variant, task, cases, edited, seed, figures)
         if variant.words:
-            figures["edited sentence followed"][task] = _sentences(engine, cases[:edited])
+            share = measure.rewritten(engine, cases[:edited])
+            figures["edited sentence followed"][task] = share.plain()
     if variant.budget:
         figures["donor-follow"] |= _crossing(engine, runs, edited, seed)
     large = measure.answered(engine, measure.items_for("plan", min(per_task, 200), seed, size=5))
@@ -112,18 +112,6 @@ def _swapped(
 ) -> Figures:
     follow, stay = measure.interchange(engine, cases, pool, seed, kind)
     return {"follows": follow.plain(), "unchanged": stay.plain()}
-
-
-def _sentences(engine: Engine, cases: Sequence[Answered]) -> Figures:
-    """The counterfactual's sentence put in place of the model's own: is its answer given?"""
-    hits = []
-    for case in cases:
-        if case.trace.imagined is None:
-            continue
-        other = case.item.counterfactual
-        child = engine.branch(case.trace, [Edit("text", text=other.sentence)])
-        hits.append(measure.says(child, other.answer))
-    return _plain(hits)
 
 
 def _plain(hits: Sequence[bool]) -> dict[str, Any]:

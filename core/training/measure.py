@@ -178,6 +178,18 @@ def content(
     }
 
 
+def rewritten(engine: Engine, cases: Sequence[Answered]) -> Share:
+    """Answers that follow the counterfactual's sentence, put in place of the model's own."""
+    hits = []
+    for case in cases:
+        if case.trace.imagined is None:
+            continue
+        other = case.item.counterfactual
+        child = engine.branch(case.trace, [Edit("text", text=other.sentence)])
+        hits.append(says(child, other.answer))
+    return share_of(hits)
+
+
 def pointing(engine: Engine, cases: Sequence[Answered]) -> Share:
     """Latents whose nearest image token (cosine) is the cell they should show, step by step.
 
