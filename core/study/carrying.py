@@ -98,8 +98,8 @@ def judge_latents(evidence: Evidence, numbers: dict[str, Any]) -> Verdict:
         return Verdict(
             SLOT,
             f"What is fed into the slots does not matter: {same}. What the slots compute does: "
-            f"with a donor's keys and values in them {share_of(slot.follow)} of answers become the "
-            "donor's.",
+            f"with the keys and values of “{slot.arm}” {share_of(slot.follow)} of answers become "
+            f"the donor's.{_mediated(evidence, 'slot', numbers)}",
             numbers,
         )
     return _without_content(evidence, numbers, same, slots, edges, presence)
@@ -168,9 +168,6 @@ def _without_content(
 def _content(
     evidence: Evidence, best: Effect, excess: Interval, numbers: dict[str, Any]
 ) -> Verdict:
-    mediated = next(
-        (s for name, s in evidence.splits.items() if name.endswith("choice") and s.items), None
-    )
     said = (
         f"The answer follows the latents: with the latents of “{best.arm}” "
         f"{share_of(best.follow)} of answers become the donor's, "
@@ -178,13 +175,23 @@ def _content(
         "delivered dose of ε = "
         f"{best.dose.get('epsilon', NAN):.2f}."
     )
-    if mediated is not None and mediated.pure.estimate == mediated.pure.estimate:
-        numbers["proportion mediated"] = mediated.pure
-        said += (
-            f" Of the changed picture's effect on choices {mediated.pure.estimate:.0%} goes "
-            f"through the latents ({mediated.pure.low:.0%} to {mediated.pure.high:.0%})."
-        )
+    said += _mediated(evidence, best.locus, numbers)
     return Verdict(CONTENT, said, numbers)
+
+
+def _mediated(evidence: Evidence, locus: str, numbers: dict[str, Any]) -> str:
+    """The proportion mediated at a locus, in words and among the numbers, where it is given."""
+    found = next(
+        (s for n, s in evidence.splits.items() if n.endswith("choice") and s.locus == locus), None
+    )
+    if found is None or found.pure.estimate != found.pure.estimate:
+        return ""
+    numbers["proportion mediated"] = found.pure
+    where = "what the slots compute" if locus == "slot" else "the latents"
+    return (
+        f" Of the changed picture's effect on choices {found.pure.estimate:.0%} goes through "
+        f"{where} ({found.pure.low:.0%} to {found.pure.high:.0%})."
+    )
 
 
 def unsettled(evidence: Evidence, numbers: dict[str, Any]) -> Verdict:

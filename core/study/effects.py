@@ -7,21 +7,19 @@ it: where nothing was imagined nothing could be changed, so that Δ_all = e · �
 An arm is *equivalent to none* when few answers change (the 90 % interval of the flip rate lies
 below its margin) and the net effect is inside its own margin; it has an *effect* when the net
 change of accuracy excludes 0, or surely more answers change than the margin allows, each at
-half the error. A net
-change alone would miss ten right answers lost and ten won.
+half the error. A net change alone would miss ten right answers lost and ten won.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from core.measures.multiplicity import benjamini_hochberg, holm
-from core.measures.resampling import bootstrap_mean, sign_flip
+from core.measures.resampling import sign_flip
 from core.measures.statistics import (
     EFFECT,
     EQUIVALENT,
@@ -29,16 +27,16 @@ from core.measures.statistics import (
     Interval,
     mcnemar,
     minimum_detectable,
-    paired_rates,
     verdict,
     wilson,
 )
 from core.study.design import Design
-from core.study.pairs import Array, Pairs
+from core.study.intervals import NOTHING, accuracy_change, mean_of, share
+from core.study.pairs import Pairs
+from core.study.tallies import average, doses_of, flows, health_of
 
 LEAST_ITEMS = 10
 """Below this many items nothing is concluded."""
-NOTHING = Interval(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -156,15 +154,15 @@ def effect_of(pairs: Pairs, design: Design) -> Effect:
         flips=flips,
         flows=flows(pairs),
         logit=moved,
-        shift=_mean(pairs.shift()),
+        shift=average(pairs.shift()),
         follow=share(pairs.follows(), clusters, level, design),
         p=_p(pairs, design),
-        detectable=minimum_detectable(n, max(_mean(flipped), 1 / n)) if n else float("nan"),
+        detectable=minimum_detectable(n, max(average(flipped), 1 / n)) if n else float("nan"),
         verdict=overall,
         on_accuracy=on_accuracy,
         on_flips=on_flips,
         on_logit=on_logit,
-        dose=_doses(pairs),
+        dose=doses_of(pairs),
         health=health_of([pair.row for pair in pairs.pairs]),
     )
 
@@ -197,81 +195,6 @@ def effects_of(pairs: dict[str, Pairs], design: Design) -> dict[str, Effect]:
     return found
 
 
-def accuracy_change(pairs: Pairs, level: float, design: Design) -> Interval:
-    """Δ accuracy: Newcombe's interval for single pairs, BCa by cluster otherwise.
-
-    Where no item of any cluster changes the bootstrap would be certain; then one item a
-    cluster stands for it, which is the most clusters can tell.
-    """
-    if not len(pairs):
-        return NOTHING
-    base, right = pairs.base_right(), pairs.right()
-    if not pairs.clustered:
-        return paired_rates(base, right, level)
-    found = bootstrap_mean(right - base, pairs.clusters, level, design.resamples, design.seed)
-    if found.low < found.high:
-        return found
-    first = list(
-        {name: place for place, name in reversed(list(enumerate(pairs.clusters)))}.values()
-    )
-    single = paired_rates(base[first], base[first], level)
-    return Interval(
-        found.estimate, found.estimate + single.low, found.estimate + single.high, level
-    )
-
-
-def share(values: Array, clusters: Sequence[str], level: float, design: Design) -> Interval:
-    """Mean of values in [0, 1] (NaN left out): Wilson, or BCa by cluster."""
-    known = ~np.isnan(values)
-    values, names = values[known], [c for c, k in zip(clusters, known, strict=True) if k]
-    n = len(values)
-    if not n:
-        return NOTHING
-    single = len(set(names)) == n and bool(np.isin(values, (0.0, 1.0)).all())
-    if single:
-        return wilson(round(float(values.sum())), n, level)
-    found = bootstrap_mean(values, names, level, design.resamples, design.seed)
-    if found.low < found.high:
-        return found
-    groups = len(set(names))
-    return replace(wilson(round(found.estimate * groups), groups, level), estimate=found.estimate)
-
-
-def mean_of(values: Array, clusters: Sequence[str], level: float, design: Design) -> Interval:
-    """Mean with its BCa interval by cluster; NaN items are left out."""
-    if not np.isfinite(values).any():
-        return NOTHING
-    return bootstrap_mean(values, clusters, level, design.resamples, design.seed)
-
-
-def flows(pairs: Pairs) -> dict[str, int]:
-    """How answers moved, in items, by the first draw."""
-    from core.study.pairs import agree
-
-    found = dict.fromkeys(("R→R", "R→W", "W→R", "W→W", "W→W′"), 0)
-    for pair in pairs.pairs:
-        was, now = pair.base["right"], pair.row["right"]
-        name = f"{'R' if was else 'W'}→{'R' if now else 'W'}"
-        if name == "W→W" and not agree(pair.base["choice"], pair.row["choice"]):
-            name = "W→W′"
-        found[name] += 1
-    return found
-
-
-def health_of(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Shares of runs that imagined, whose answer could not be read, that looped or were cut."""
-    if not rows:
-        return {}
-    return {
-        "imagined": _mean([float(row["imagined"]) for row in rows]),
-        "latents": _mean([float(sum(row["latents"])) for row in rows]),
-        "unread": _mean([float(row["answer"] is None) for row in rows]),
-        "repeats": _mean([float(row["repeats"]) for row in rows]),
-        "cut off": _mean([float(row["ended"] == "length") for row in rows]),
-        "length": _mean([float(row["length"]) for row in rows]),
-    }
-
-
 def _intention(pairs: Pairs, design: Design) -> Interval:
     """Δ accuracy over all items, 0 where nothing was imagined and so nothing changed."""
     differences = np.concatenate([pairs.right() - pairs.base_right(), np.zeros(len(pairs.silent))])
@@ -286,26 +209,3 @@ def _p(pairs: Pairs, design: Design) -> float:
     if pairs.clustered:
         return sign_flip(difference, pairs.clusters, seed=design.seed)
     return mcnemar(int((difference < 0).sum()), int((difference > 0).sum()))
-
-
-def _doses(pairs: Pairs) -> dict[str, float]:
-    epsilon = pairs.doses("epsilon")
-    if not len(epsilon) or np.isnan(epsilon).all():
-        return {}
-    hidden, percentile = pairs.doses("hidden"), pairs.doses("percentile")
-    arrived = hidden[(epsilon > 1e-6) & ~np.isnan(hidden)]
-    return {
-        "epsilon": _mean(epsilon),
-        "cosine": _mean(pairs.doses("cosine")),
-        "hidden": _mean(hidden),
-        "least hidden": float(arrived.min()) if len(arrived) else float("nan"),
-        "percentile": float(np.nanmedian(percentile))
-        if np.isfinite(percentile).any()
-        else float("nan"),
-    }
-
-
-def _mean(values: Any) -> float:
-    kept = np.asarray(values, np.float64)
-    kept = kept[~np.isnan(kept)]
-    return float(kept.mean()) if len(kept) else float("nan")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.measures.resampling import bootstrap_mean
+from core.measures.small_samples import mean_interval
 from core.measures.statistics import Interval
-from core.study.effects import LEAST_ITEMS, NOTHING, Effect, share
+from core.study.effects import LEAST_ITEMS, Effect
 from core.study.evidence import Evidence, any_follow
+from core.study.intervals import NOTHING, share
 from core.study.pairs import Pair, agree
 
 
@@ -49,7 +50,7 @@ def _above_noise(evidence: Evidence, effect: Effect) -> Interval:
     design = evidence.design
     if np.isin(values, (0.0, 1.0)).all():
         return share(values, names, design.level, design)
-    return bootstrap_mean(values, names, design.level, design.resamples, design.seed)
+    return mean_interval(values, names, design.level, design.resamples, design.seed)
 
 
 def _by_chance(pair: Pair, noisy: Pair | None) -> float:
@@ -84,4 +85,4 @@ def rescue(evidence: Evidence) -> Interval | None:
     if len(values) < LEAST_ITEMS:
         return None
     design = evidence.design
-    return bootstrap_mean(values, names, design.level, design.resamples, design.seed)
+    return mean_interval(values, names, design.level, design.resamples, design.seed)

@@ -16,19 +16,19 @@ proportion mediated is given only where the total effect's interval excludes 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.measures.resampling import bootstrap_mean, bootstrap_ratio, clustered
-from core.measures.statistics import Interval, wilson
-from core.study.design import Design
-from core.study.effects import LEAST_ITEMS, NOTHING, plain_value
-from core.study.pairs import NAN, Array, Pair, Pairs, agree
-from core.study.rows import Row
+from core.measures.resampling import clustered
+from core.measures.small_samples import mean_interval, ratio_interval
+from core.measures.statistics import Interval, paired_rates, wilson
+from core.study.effects import LEAST_ITEMS, plain_value
+from core.study.intervals import NOTHING
+from core.study.pairs import Array
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,21 @@ def split(
     a, b, c, d = a[whole], b[whole], c[whole], d[whole]
     fixed = None if controlled is None else np.asarray(controlled, np.float64)[whole]
 
+    counted = all(bool(np.isin(cell, (0.0, 1.0)).all()) for cell in (a, b, c, d))
+    alone = counted and len(set(names)) == len(names)
+
     def mean(values: Array) -> Interval:
         if not len(values):
             return NOTHING
-        found = bootstrap_mean(values, names, level, resamples, seed)
+        found = mean_interval(values, names, level, resamples, seed)
         return unsure(found, values, len(set(names)), 1.0)
 
+    def between(before: Array, after: Array) -> Interval:
+        # choices of single items are paired rates, which have an interval of their own
+        return paired_rates(before, after, level) if alone and len(a) else mean(after - before)
+
     total, direct, indirect = b - a, c - a, d - a
-    effect = mean(total)
+    effect = between(a, b)
     excludes = len(total) >= LEAST_ITEMS and not (effect.low <= 0 <= effect.high)
 
     def ratio(part: Array) -> Interval:
@@ -114,9 +121,9 @@ def split(
             return NOTHING
         top, _ = clustered(part, names)
         bottom, _ = clustered(total, names)
-        found = bootstrap_ratio(top, bottom, level, resamples, seed)
-        whole = np.concatenate([part, total])
-        return unsure(found, whole, len(set(names)), abs(float(total.mean())))
+        found = ratio_interval(top, bottom, level, resamples, seed)
+        both = np.concatenate([part, total])
+        return unsure(found, both, len(set(names)), abs(float(total.mean())))
 
     return Split(
         outcome=outcome,
@@ -124,9 +131,9 @@ def split(
         items=len(a),
         apart=apart + int((~whole).sum()),
         total=effect,
-        direct=mean(direct),
-        indirect=mean(indirect),
-        total_indirect=mean(total - direct),
+        direct=between(a, c),
+        indirect=between(a, d),
+        total_indirect=between(c, b),
         interaction=mean(total - direct - indirect),
         controlled=NOTHING if fixed is None or np.isnan(fixed).all() else mean(fixed),
         pure=ratio(indirect),
@@ -146,141 +153,3 @@ def unsure(found: Interval, values: Array, clusters: int, whole: float) -> Inter
         return found
     room = wilson(0, clusters, found.level).high / max(whole, 1e-9)
     return Interval(found.estimate, found.estimate - room, found.estimate + room, found.level)
-
-
-def splits_of(pairs: Mapping[str, Pairs], design: Design) -> dict[str, Split]:
-    """The mediation analyses a study's arms allow, on log-odds and on choices.
-
-    The cross is found by what the arms do: a changed input, the same with the base's latents,
-    and the base with the changed input's latents.
-    """
-    found: dict[str, Split] = {}
-    for name, total in pairs.items():
-        arm = total.arm
-        if arm.x is None or arm.z:
-            continue
-        direct = _cross(pairs, total, parent="x", donor="base")
-        indirect = _cross(pairs, total, parent="base", donor="x")
-        if direct is None or indirect is None:
-            continue
-        cells = _cells(total, direct, indirect)
-        fixed = _controlled(pairs, total)
-        gated = [p for p in total.pairs if bool(p.base["imagined"]) != bool(p.row["imagined"])]
-        for scale in ("logit", "choice"):
-            values = {k: [_outcome(scale, row, t) for row, t in cell] for k, cell in cells.items()}
-            table = {k: np.array(v, np.float64) for k, v in values.items()}
-            apart = len(total) - len(cells["own"])
-            clusters = [row["cluster"] or row["item"] for row, _ in cells["own"]]
-            made = split(
-                table["own"],
-                table["changed"],
-                table["changed own"],
-                table["own changed"],
-                clusters,
-                design.level,
-                design.resamples,
-                design.seed,
-                outcome=WORDS[scale],
-                locus=indirect.arm.locus,
-                apart=apart,
-                controlled=None if fixed is None else _differences(scale, cells["own"], *fixed),
-            )
-            if made.items:
-                found[f"{name}, {scale}"] = replace(
-                    made, gated=len(gated), gate=_gate(scale, gated, design)
-                )
-    return found
-
-
-WORDS = {
-    "logit": "log-odds of the changed input's answer against the item's own, nats",
-    "choice": "share of choices that are the changed input's answer",
-}
-
-
-def _cross(pairs: Mapping[str, Pairs], total: Pairs, parent: str, donor: str) -> Pairs | None:
-    for other in pairs.values():
-        arm = other.arm
-        fits = arm.x == total.arm.x and bool(arm.z) and arm.parent == parent
-        if fits and arm.donor == donor and len(arm.z) == 1 and arm.locus in ("content", "text"):
-            return other
-    return None
-
-
-Cell = list[tuple[Row, tuple[str, str]]]
-"""Rows with (own answer, the changed input's answer)."""
-
-
-def _controlled(
-    pairs: Mapping[str, Pairs], total: Pairs
-) -> tuple[dict[str, Row], dict[str, Row]] | None:
-    """Rows of one edit without a donor on both inputs, by item: (changed, own)."""
-    for other in pairs.values():
-        arm = other.arm
-        if arm.x != total.arm.x or arm.parent != "x" or arm.donor or not arm.z:
-            continue
-        for own in pairs.values():
-            same = own.arm.z == arm.z and own.arm.x is None and own.arm.words == arm.words
-            if same and not own.arm.donor:
-                changed, kept = ({p.base["item"]: p.row for p in one.pairs} for one in (other, own))
-                return changed, kept
-    return None
-
-
-def _differences(
-    scale: str, cell: Cell, changed: dict[str, Row], own: dict[str, Row]
-) -> list[float]:
-    """m(x′, z*) − m(x, z*) of each item, NaN where one of them is missing."""
-    out = []
-    for row, answers in cell:
-        name = row["item"]
-        if name in changed and name in own:
-            out.append(
-                _outcome(scale, changed[name], answers) - _outcome(scale, own[name], answers)
-            )
-        else:
-            out.append(NAN)
-    return out
-
-
-def _gate(scale: str, gated: Sequence[Pair], design: Design) -> Interval:
-    """TE where the changed input opens or closes the gate; nothing below two items."""
-    if len(gated) < 2:
-        return NOTHING
-    found = []
-    for pair in gated:
-        answers = _answers(pair)
-        found.append(_outcome(scale, pair.row, answers) - _outcome(scale, pair.base, answers))
-    names = [pair.base["cluster"] or pair.base["item"] for pair in gated]
-    return bootstrap_mean(found, names, design.level, design.resamples, design.seed)
-
-
-def _answers(pair: Pair) -> tuple[str, str]:
-    """(own answer, the changed input's answer)."""
-    return pair.base["gold"], pair.row.get("expected") or pair.row["choice"] or ""
-
-
-def _cells(total: Pairs, direct: Pairs, indirect: Pairs) -> dict[str, Cell]:
-    """Rows of the items that have all four, with (own answer, changed answer)."""
-    by_item = [{p.base["item"]: p.row for p in one.pairs} for one in (total, direct, indirect)]
-    cells: dict[str, Cell] = {"own": [], "changed": [], "changed own": [], "own changed": []}
-    for pair in total.pairs:
-        rows = [known.get(pair.base["item"]) for known in by_item]
-        if any(row is None for row in rows):
-            continue
-        answers = _answers(pair)
-        for cell, row in zip(cells.values(), (pair.base, *rows), strict=True):
-            assert row is not None
-            cell.append((row, answers))
-    return cells
-
-
-def _outcome(scale: str, row: Row, answers: tuple[str, str]) -> float:
-    """m of one cell: rises as the answer turns to the changed input's."""
-    own, other = answers
-    if agree(own, other):
-        return NAN
-    if scale == "choice":
-        return float(agree(row["choice"], other))
-    scores = row["scores"]
-    return scores[other] - scores[own] if own in scores and other in scores else NAN

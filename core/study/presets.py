@@ -85,10 +85,22 @@ LATENT = (
 )
 SLOT = (
     Arm(
-        "slots, other answer",
+        "own input, slots of the changed",
+        x=COUNTERFACTUAL,
         z=(Latent("slot", mode="cached"),),
-        donor="other answer",
-        says="keys and values of the donor's latent slots: what the slots computed moves",
+        donor="x",
+        says="keys and values of the latent slots as they are on the changed input: what the "
+        "slots compute moves, one thing in the picture differing",
+    ),
+    Arm(
+        "changed input, own slots",
+        "mediation",
+        x=COUNTERFACTUAL,
+        parent="x",
+        z=(Latent("slot", mode="cached"),),
+        donor="base",
+        says="the changed input with the item's own keys and values in the latent slots: what "
+        "goes past the slots",
     ),
 )
 EDGES = (
@@ -197,14 +209,17 @@ MORE = (
     Arm("span forbidden", z=(Latent("forbid"),)),
     Arm(
         "slots, keys",
+        x=COUNTERFACTUAL,
         z=(Latent("slot", part="keys", mode="cached"),),
-        donor="other answer",
+        donor="x",
     ),
     Arm(
         "slots, values",
+        x=COUNTERFACTUAL,
         z=(Latent("slot", part="values", mode="cached"),),
-        donor="other answer",
+        donor="x",
     ),
+    Arm("slots, other answer", z=(Latent("slot", mode="cached"),), donor="other answer"),
     Arm("slots, same answer", z=(Latent("slot", mode="cached"),), donor="same answer"),
 )
 GRADED = (
@@ -256,6 +271,10 @@ PRESETS: dict[str, tuple[str, Callable[[Family], tuple[Arm, ...]]]] = {
 }
 
 
+INSIDE = {"published": 12, "full": 24}
+"""Items that are changed step by step, see :attr:`core.study.design.Design.inside`."""
+
+
 def preset(name: str, family: Family) -> tuple[Arm, ...]:
     """The arms of a preset that fit a family, the base first.
 
@@ -265,3 +284,8 @@ def preset(name: str, family: Family) -> tuple[Arm, ...]:
     if name not in PRESETS:
         raise InputError(f"There is no preset “{name}”; choose of {', '.join(PRESETS)}.")
     return with_base(PRESETS[name][1](family))
+
+
+def inside_of(name: str) -> int:
+    """Items whose steps, layers and edges a preset changes one at a time."""
+    return INSIDE.get(name, 0)

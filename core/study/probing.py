@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.measures.resampling import bootstrap_mean
+from core.measures.small_samples import mean_interval
 from core.measures.statistics import Interval
 from core.study.design import Design
-from core.study.effects import plain_value, share
+from core.study.effects import plain_value
+from core.study.intervals import share
 from core.study.rows import Row
 
 FEWEST = 60
@@ -116,8 +117,8 @@ def _probe(
         items=len(gold),
         answers=len(set(gold)),
         accuracy=share(right, names, level, design),
-        control=bootstrap_mean(control, names, level, design.resamples, design.seed),
-        selectivity=bootstrap_mean(right - control, names, level, design.resamples, design.seed),
+        control=mean_interval(control, names, level, design.resamples, design.seed),
+        selectivity=mean_interval(right - control, names, level, design.resamples, design.seed),
     )
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from core.measures.resampling import bootstrap_mean
+from core.measures.small_samples import mean_interval
 from core.measures.statistics import Interval
 from core.study.design import Design
-from core.study.effects import NOTHING, plain_value, share
+from core.study.effects import plain_value
+from core.study.intervals import NOTHING, share
 from core.study.mediation import unsure
 from core.study.pairs import Pairs, agree
 
@@ -92,7 +93,7 @@ def _relay(free: Pairs, held: Pairs, at_once: Pairs | None, design: Design) -> R
         free=share(free.flipped(), free.clusters, level, design),
         held=share(kept.flipped(), kept.clusters, level, design),
         relayed=unsure(
-            bootstrap_mean(apart, kept.clusters, level, design.resamples, seed),
+            mean_interval(apart, kept.clusters, level, design.resamples, seed),
             np.array(apart),
             len(set(kept.clusters)),
             1.0,

@@ -22,12 +22,14 @@ from core.engine import Engine
 from core.errors import RecordError
 from core.records.atomic import replacing
 from core.study.bank import give_bank
+from core.study.crossing import splits_of
 from core.study.design import Design, model_fingerprint
 from core.study.effects import Effect, effects_of
+from core.study.inside.looking import look_inside
 from core.study.items import Items, StudyItem
-from core.study.mediation import Split, splits_of
+from core.study.mediation import Split
 from core.study.pairs import Pairs, pair_up
-from core.study.presets import preset
+from core.study.presets import inside_of, preset
 from core.study.rows import Row
 from core.study.runner import Keys, Report, keys_of, rows_of, run_rows
 from core.study.validation import Check, controls, invariants
@@ -68,6 +70,7 @@ def design_of(name: str, engine: Engine, **more: Any) -> Design:
     Raises:
         InputError: an unknown preset.
     """
+    more = {"inside": inside_of(name), **more}
     return Design(arms=preset(name, engine.family), preset=name, **more)
 
 
@@ -104,6 +107,7 @@ def run(
     keys = keys_of(engine, design)  # once: the files may change while their model is at work
     stage("asking the model")
     run_rows(engine, items, design, place, report, cancel, rank, processes, keys)
+    look_inside(engine, items, design, place, keys, cancel, rank, processes, stage)
     stage("reading what was found")
     return read(engine, items, design, place, checks, keys)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from core.study.effects import health_of
 from core.study.html import paragraph, table
 from core.study.study import Study
+from core.study.tallies import health_of
 
 
 def heading(study: Study) -> str:

@@ -8,9 +8,9 @@ from scipy.stats import binom
 
 from core.families import get
 from core.study.arms import Arm
+from core.study.crossing import splits_of
 from core.study.design import Design
 from core.study.effects import effects_of
-from core.study.mediation import splits_of
 from core.study.pairs import pair_up
 from core.study.presets import preset
 from core.study.rows import Row
@@ -68,6 +68,7 @@ def of(
 
 
 SWAPPED = ("swap, other answer", "own input, latents of the changed")
+SWAPPED_SLOTS = "own input, slots of the changed"
 CUT = ("answer blind to latents", "markers only", "no span", "step mean", "noise", "zero")
 
 
@@ -88,7 +89,7 @@ def test_damage_is_not_content():
 
 
 def test_slot():
-    found = of({"slots, other answer": ["blue"] * N, "answer blind to latents": ["green"] * N})
+    found = of({SWAPPED_SLOTS: ["blue"] * N, "answer blind to latents": ["green"] * N})
     assert found.verdict == "load-bearing slot, not content"
 
 
