@@ -38,6 +38,7 @@ from gui.study import StudyTab
 from gui.sweep import SweepTab
 from gui.theme import HEAD, START, theme
 from gui.tidying import tidy
+from gui.tools import Tools
 from gui.visits import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,7 +167,8 @@ def build(
         compare.wire(desks, compare_tab)
         guide.wire(desks, tabs, guide_tab, opened)
         picker.wire(desks, bar.models)
-        Endpoints(shelf, options.bounds).offer()
+        endpoints = Endpoints(shelf, options.bounds)
+        endpoints.offer()
 
         def leave(request: gr.Request) -> None:
             visits.close(request.session_hash)
@@ -174,7 +176,7 @@ def build(
         visits.when_gone = autosave.leave
         page.unload(leave)
     page.shelf, page.visits, page.autosave, page.workshop = shelf, visits, autosave, shelf.first
-    page.desks = desks
+    page.desks, page.endpoints = desks, endpoints
     return page
 
 
@@ -218,6 +220,7 @@ def launch(page: gr.Blocks, options: Options) -> str:
     doorway = Middleware(
         Doorway, options.hosted, LOOPBACK if alone else None, tidy=lambda tab: tidy(page, tab)
     )
+    tools = Middleware(Tools, page.endpoints, options.auth)
     _, url, shared = page.launch(
         server_name=options.host,
         server_port=options.port,
@@ -236,7 +239,8 @@ def launch(page: gr.Blocks, options: Options) -> str:
         max_threads=THREADS,
         state_session_capacity=8 * options.bounds.visitors,
         auth=options.auth,
-        app_kwargs={"middleware": [doorway]},
+        mcp_server=False,  # Gradio's own calls the page through its door again; see gui.tools
+        app_kwargs={"middleware": [doorway, tools]},
     )
     return shared or url
 

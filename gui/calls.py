@@ -9,10 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from gradio.context import LocalContext
 
 LOOK = 0.1  # seconds between two looks at the queue
+# Whether a call that does not come through Gradio's queue is still wanted (gui.tools).
+WANTED: ContextVar[Callable[[], bool] | None] = ContextVar("WANTED", default=None)
 
 
 @contextmanager
@@ -42,6 +45,9 @@ def while_wanted() -> Iterator[threading.Event]:
 
 def _asker() -> Callable[[], bool] | None:
     """What tells whether the call of this thread is still wanted; None outside one."""
+    told = WANTED.get()
+    if told is not None:
+        return told
     page, id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     if page is None or id is None:
         return None

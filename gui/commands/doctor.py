@@ -11,7 +11,9 @@ from typing import Any
 from gui.commands import ROOT, Mistake, model
 
 REQUIRES = ["requirements.txt"]
-SHOWN = ("torch", "torchvision", "transformers", "qwen-vl-utils", "gradio", "plotly", "umap-learn")
+SHOWN = (
+    "torch", "torchvision", "transformers", "qwen-vl-utils", "gradio", "mcp", "plotly", "umap-learn"
+)  # fmt: skip
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,8 @@ import argparse
 import json
 import os
 import socket
+import sys
+from importlib import import_module
 from pathlib import Path
 
 from gui.commands import ROOT, Mistake, doorkeeper, limits, model
@@ -121,6 +123,21 @@ def opening(arguments: argparse.Namespace) -> None:
         arguments.revision = arguments.revision or chosen.get("revision")
 
 
+def import_gradio() -> None:
+    """Import Gradio without ``mcp``, a tenth of its own time: our tools wait to be asked for.
+
+    Gradio takes it for absent, which switches off nothing but a server of its own.
+    """
+    waits = "mcp" not in sys.modules
+    if waits:
+        sys.modules["mcp"] = None  # type: ignore[assignment]
+    try:
+        import_module("gradio")
+    finally:
+        if waits:
+            del sys.modules["mcp"]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until it is stopped; being stopped is its proper end."""
     hosted = on_space()  # a Space's proxy reaches its container from outside
@@ -148,6 +165,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{'with a' if auth else 'without a'} password.",
             flush=True,
         )
+    import_gradio()
     try:
         from gui import app
         from gui.places import state_folder
