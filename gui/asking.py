@@ -61,6 +61,10 @@ class Watch:
         table = self._tables[span]
         return table[-2] if len(table) > 1 else None
 
+    def fed(self, span: int) -> list[Any]:
+        """The latents fed before the newest."""
+        return list(self._tables[span][:-1])
+
     def _cell(self, place: int, span: int, mark: str = "") -> Slot:
         table = self._tables[span]
         return latent_slot(
@@ -77,7 +81,7 @@ class Pending:
         watch: what was fed so far, the waiting latent last.
         step: the step of the stream that waits.
         vector: (D,) what is fed instead; None feeds what the model imagined.
-        chosen: key of :data:`INSTEAD`, or ``"patch"``.
+        chosen: key of :data:`INSTEAD`, ``"patch"``, or ``"edit"`` for one of the panel's.
     """
 
     stream: Any
@@ -85,6 +89,11 @@ class Pending:
     step: Any = None
     vector: Any = None
     chosen: str = "natural"
+
+    @property
+    def natural(self) -> Any:
+        """(D,) float32, what the model imagined."""
+        return self.step.latent.numpy()
 
     @property
     def choices(self) -> dict[str, str]:
@@ -146,45 +155,6 @@ def advance(waiting: Pending) -> Any:
         return waiting.stream.send(sent)
     except StopIteration:
         return None
-
-
-def feed_instead(
-    visit: Visit, workshop: Workshop, name: str, patch: tuple[int, int] | None = None
-) -> None:
-    """Choose what is fed in place of the pending latent.
-
-    Args:
-        name: key of :data:`INSTEAD`, or ``"patch"`` with the (row, column) of one.
-
-    Raises:
-        GuiError: when nothing waits, or the choice is not there.
-    """
-    import numpy as np
-
-    waiting = visit.pending
-    if waiting is None:
-        raise GuiError("No latent is waiting; press Step first.")
-    natural = waiting.step.latent.numpy()
-    span = waiting.step.span
-    vector: Any = natural
-    mark = INSTEAD.get(name, "")
-    if name == "zero":
-        vector = np.zeros_like(natural)
-    elif name == "noise":
-        noise = np.random.default_rng(waiting.step.index).standard_normal(natural.shape)
-        length = np.linalg.norm(natural) / max(float(np.linalg.norm(noise)), 1e-9)
-        vector = (natural + noise * length).astype(natural.dtype)
-    elif name == "previous":
-        vector = waiting.watch.before(span)
-    elif name == "patch" and patch is not None and visit.patches is not None:
-        columns = visit.baseline.prompt.grid[1] if visit.baseline else 1
-        vector = visit.patches[patch[0] * columns + patch[1]].numpy()
-        mark = f"row {patch[0] + 1}, column {patch[1] + 1}"
-    if vector is None or not mark:
-        raise GuiError("That cannot be fed here.")
-    waiting.vector = None if name == "natural" else vector
-    waiting.chosen = name
-    waiting.watch.put(span, vector, "" if name == "natural" else mark)
 
 
 def stop_waiting(visit: Visit, workshop: Workshop) -> None:

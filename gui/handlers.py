@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from gui import acts, asking, panel
+from gui import acts, asking, feeding, panel
 from gui.components.examples import examples_html
 from gui.desk import GONE, Desk, sentence_of
 from gui.forms import make_edit
-from gui.screen import Screen, inspected, looked, map_of, say_html
+from gui.screen import Screen, edit_mark, inspected, looked, map_of, say_html
 from gui.steps import format_steps
 from gui.visits import Visit
 
@@ -52,7 +52,7 @@ class Handlers(Desk):
     def on_instead(self, key: str, event: gr.EventData) -> dict[Any, Any]:
         """Something else is to be fed in place of the waiting latent."""
         name = str(event.name)
-        return self.now(key, lambda visit: asking.feed_instead(visit, self.workshop, name))
+        return self.now(key, lambda visit: feeding.feed_instead(visit, self.workshop, name))
 
     def on_point(self, key: str, onto: str, event: gr.EventData) -> Iterator[dict[Any, Any]]:
         """A place of the picture was clicked: its patch goes into the selected latents."""
@@ -60,7 +60,7 @@ class Handlers(Desk):
 
         def work(visit: Visit) -> None:
             if visit.pending is not None:
-                asking.feed_instead(visit, self.workshop, "patch", place)
+                feeding.feed_instead(visit, self.workshop, "patch", place)
                 return
             parent = self._parent(visit, onto)
             kind, steps = self.workshop.kind("patch"), format_steps(visit.steps)
@@ -90,15 +90,22 @@ class Handlers(Desk):
         self, key: str, kind: str, steps: str, strength: float, mode: str, seed: float,
         donor: str | None, text: str, onto: str, edge: str = "",
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
-        """Apply: the edit of the panel, on the baseline or on the branch that is shown."""
+        """Apply: the edit of the panel, on the baseline or on the branch that is shown.
+
+        While a latent waits to be fed, that one is edited.
+        """
 
         def work(visit: Visit) -> None:
-            parent = self._parent(visit, onto)
+            parent, waits = self._parent(visit, onto), visit.pending is not None
             giver = self.page.panel.donor_trace(donor, visit, self.workshop)
             edit = make_edit(
-                self.workshop.kind(kind), parent, steps or "", visit.span, mode, strength,
-                int(seed or 0), giver, text or "", edge=edge or "",
+                self.workshop.kind(kind), parent, "" if waits else steps or "", visit.span, mode,
+                strength, int(seed or 0), giver, text or "", edge=edge or "",
             )  # fmt: skip
+            if waits:
+                mark = edit_mark(edit, self.workshop.titles)
+                feeding.feed_edit(visit, self.workshop, edit, mark)
+                return
             acts.apply(visit, self.workshop, parent, [edit])
 
         yield from self.guard(key, work, slow=True)
@@ -111,6 +118,9 @@ class Handlers(Desk):
                 edit, title = self.page.panel.quick_edit(
                     name, visit, self.workshop, mode, int(seed or 0)
                 )
+                if visit.pending is not None:
+                    feeding.feed_edit(visit, self.workshop, edit, title)
+                    return
                 acts.apply(visit, self.workshop, visit.baseline, [edit], title)
 
             yield from self.guard(key, work, slow=True)

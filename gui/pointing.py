@@ -62,3 +62,13 @@ def nearest_places(
             ]
         )
     return out
+
+
+def can_point(visit: Visit) -> bool:
+    """Whether the patches at hand are those of the picture that is asked about."""
+    from core.records.picture import fingerprint
+
+    base = visit.baseline
+    if base is None or visit.patches is None or visit.image is None:
+        return False
+    return base.prompt.image_hash == fingerprint(visit.image)

@@ -17,7 +17,7 @@ from gui.components.tree import Leaf, tree_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
 from gui.inspection import look, read_pending, read_selected
-from gui.pointing import trail_of
+from gui.pointing import can_point, trail_of
 from gui.wording import answer_line, edit_title, emission_line
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def _waiting(visit: Visit, workshop: Workshop) -> Screen:
         pending=(name, waiting.choices, waiting.chosen),
     )
     still = screen(replace(visit, pending=None), workshop)
-    grid = visit.baseline.prompt.grid if visit.baseline and visit.patches is not None else (0, 0)
+    here = visit.baseline is not None and can_point(visit)
+    grid = visit.baseline.prompt.grid if here and visit.baseline is not None else (0, 0)
     size = visit.image.size if visit.image is not None else (1, 1)
     return replace(
         still,

@@ -2,7 +2,8 @@ import pytest
 from PIL import Image
 
 from core.errors import EditError, ImageError, QuestionError
-from gui import acts, asking
+from core.records import Edit
+from gui import acts, asking, feeding
 from gui.forms import form, make_edit, usable
 from gui.screen import screen
 from gui.visits import Visit
@@ -127,3 +128,35 @@ def test_a_model_that_cannot_be_loaded_is_a_sentence():
     shop.warm()
     assert not shop.ready
     assert shop.failure == "There is no model here; give another folder."
+
+
+def paused(visit, workshop, latents):
+    """The visit, waiting before latent number ``latents``."""
+    for _ in range(latents):
+        list(asking.ask(visit, workshop, visit.asked, stepwise=True))
+    return visit.pending
+
+
+def test_the_latent_that_waits_takes_an_edit_of_the_panel(visit, workshop):
+    waiting = paused(visit, workshop, 2)
+    donor = workshop.example(2)
+    feeding.feed_edit(visit, workshop, Edit("swap", donor=donor), "Latents of example 3")
+    assert (waiting.vector == donor.spans[0].latents[1].numpy()).all()
+    assert waiting.watch.places[-1].mark == "Latents of example 3"
+    feeding.feed_edit(visit, workshop, Edit("zero"), "Zero")
+    assert not waiting.vector.any()
+    with pytest.raises(EditError, match="needs a finished run; press Continue"):
+        feeding.feed_edit(visit, workshop, Edit("permute"), "Permute")
+    list(asking.ask(visit, workshop, visit.asked))
+    assert not visit.edited.spans[0].latents[1].any()
+
+
+def test_a_place_can_be_fed_only_of_the_picture_that_is_asked_about(visit, workshop):
+    waiting = paused(visit, workshop, 1)
+    feeding.feed_edit(visit, workshop, Edit("patch", patch=(1, 2)), "")
+    assert waiting.watch.places[-1].mark == "row 2, column 3"
+    with pytest.raises(acts.GuiError, match="cannot be fed"):
+        feeding.feed_instead(visit, workshop, "patch", (99, 0))
+    visit.image = painted("green")
+    with pytest.raises(acts.GuiError, match="cannot be fed"):
+        feeding.feed_instead(visit, workshop, "patch", (0, 0))
