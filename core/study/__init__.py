@@ -17,7 +17,7 @@ of, so that an interrupted study goes on where it stopped.
 from core.study.arms import Arm, Input, Latent
 from core.study.design import Design, Margins
 from core.study.items import Items, StudyItem
-from core.study.presets import PRESETS, preset
+from core.study.presets import PRESETS, inside_of, preset
 from core.study.report import write_all
 from core.study.runner import Progress
 from core.study.study import Study, design_of, glance, read, run
@@ -38,6 +38,7 @@ __all__ = [
     "Verdict",
     "design_of",
     "glance",
+    "inside_of",
     "load_items",
     "preset",
     "read",

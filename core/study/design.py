@@ -54,6 +54,8 @@ class Design:
         least_dose: delivered ε below which a swap tests nothing.
         level: confidence of intervals.
         resamples: of the bootstrap.
+        inside: items at the head of the data whose every step, exit, edge and slot is changed
+            alone (:mod:`core.study.inside`); 0 for none.
     """
 
     arms: tuple[Arm, ...]
@@ -69,6 +71,7 @@ class Design:
     least_dose: float = 0.1
     level: float = 0.95
     resamples: int = 5000
+    inside: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arms", with_base(self.arms))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from core.measures.statistics import Interval
 
@@ -21,6 +24,46 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def paragraph(words: str) -> str:
     """A paragraph."""
     return f"<p>{escape(words)}</p>"
+
+
+def figure(
+    drawn: str,
+    caption: str,
+    numbers: tuple[Sequence[str], Sequence[Sequence[Any]]] | None = None,
+) -> str:
+    """A figure with its caption, and links that save it and the numbers behind it.
+
+    Args:
+        drawn: SVG, or "" for nothing to show, which gives "".
+        caption: what it shows, of how many, with which intervals; begins with its number.
+        numbers: head and rows of its CSV.
+    """
+    if not drawn:
+        return ""
+    name = caption.split(maxsplit=1)[0].rstrip(":.")
+    links = (
+        [_link(f"{name}.svg", "image/svg+xml", drawn, "SVG")] if drawn.count("<svg") == 1 else []
+    )
+    if numbers is not None:
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([numbers[0], *numbers[1]])
+        links.append(_link(f"{name}.csv", "text/csv", out.getvalue(), "CSV"))
+    saved = f" <span class='save'>{' '.join(links)}</span>" * bool(links)
+    return (
+        f"<figure id='{escape(name)}'>{drawn}<figcaption>{escape(caption)}{saved}</figcaption>"
+        "</figure>"
+    )
+
+
+def absent(name: str, why: str) -> str:
+    """A figure that is not there, and the reason."""
+    return f"<p class='absent'>{escape(f'{name} is left out: {why}')}</p>"
+
+
+def _link(name: str, kind: str, words: str, said: str) -> str:
+    return (
+        f"<a download='{escape(name)}' href='data:{kind};charset=utf-8,{quote(words)}'>{said}</a>"
+    )
 
 
 def interval(value: Interval, scale: float = 1.0, digits: int = 1, signed: bool = True) -> str:

@@ -16,6 +16,7 @@ from core.records.atomic import replacing
 from core.study import geometry, sections
 from core.study.exports import effects_csv, results_csv, results_parquet
 from core.study.findings import findings, latents_of
+from core.study.inside import looks_of
 from core.study.probing import probes
 from core.study.relay import relays_of
 from core.study.runner import KEPT_LATENTS
@@ -34,6 +35,10 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 .fail { color: #d55e00; font-weight: 600; }
 svg { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
 .grids svg { display: inline-block; margin: .2rem; }
+figure { margin: 1.4rem 0; overflow-x: auto; }
+figcaption { font-size: .88em; opacity: .85; max-width: 54rem; }
+.save { white-space: nowrap; }
+.absent { font-size: .9em; opacity: .85; }
 pre { overflow-x: auto; background: #8881; padding: .8rem; }
 """
 
@@ -85,6 +90,7 @@ def body(study: Study, folder: str | Path) -> list[str]:
     latents = latents_of(folder, "latents", KEPT_LATENTS)
     sites = latents_of(folder, "sites", KEPT_LATENTS)
     base = [pair.base for pair in study.pairs[study.design.arms[0].name].pairs]
+    looks = looks_of(folder, base)
     return [
         sections.verdict(study),
         sections.health(study),
@@ -93,6 +99,9 @@ def body(study: Study, folder: str | Path) -> list[str]:
         sections.mediation(study),
         sections.words(relays_of(study.pairs, study.design)),
         sections.probed(probes(latents, sites, base, study.design)),
+        sections.steps(looks, study),
+        sections.layers(looks, study),
+        sections.looking(looks, study),
         sections.tasks(study),
     ]
 

@@ -137,35 +137,43 @@ def exits(count: int, span: int = 0) -> list[Wish]:
     return [*out, Wish("exit", (Edit("identity", span=span),), count=count)]
 
 
-def windows(layers: int, width: int) -> list[tuple[int, int]]:
-    """(first, stop) of every window of ``width`` neighbouring layers."""
+def windows(layers: int, width: int, stride: int = 1) -> list[tuple[int, int]]:
+    """(first, stop) of windows of ``width`` neighbouring layers, ``stride`` apart; the last one
+    ends with the layers."""
     width = max(1, min(width, layers))
-    return [(first, first + width) for first in range(layers - width + 1)]
+    starts = [*range(0, layers - width, max(1, stride)), layers - width]
+    return [(first, first + width) for first in starts]
 
 
-def knockouts(layers: int, width: int = 1, span: int = 0) -> list[Wish]:
+def knockouts(layers: int, width: int = 1, span: int = 0, stride: int = 1) -> list[Wish]:
     """Attention knockout: each edge cut in each window of layers, and in all of them."""
     out = []
     for source, target in EDGES:
-        for window in [*windows(layers, width), (0, layers)]:
+        for window in [*windows(layers, width, stride), (0, layers)]:
             edit = Edit("knockout", source=source, target=target, layers=window, span=span)
             out.append(Wish(f"{source} → {target}", (edit,), layers=window))
     return out
 
 
 def patches(
-    donor: Trace, count: int, layers: int, width: int = 1, span: int = 0, part: str = "both"
+    donor: Trace,
+    count: int,
+    layers: int,
+    width: int = 1,
+    span: int = 0,
+    part: str = "both",
+    stride: int = 1,
 ) -> list[Wish]:
     """Layer × step patching: the donor's keys and values in one slot and window of layers each.
 
     Args:
         donor: a run this engine holds, with another answer as a rule.
         count: number of latents K that both runs have.
-        layers, width: of the windows.
+        layers, width, stride: of the windows.
         part: ``"both"``, ``"keys"`` or ``"values"``.
     """
     out = []
-    for window in [*windows(layers, width), (0, layers)]:
+    for window in [*windows(layers, width, stride), (0, layers)]:
         for step in [*range(count), -1]:
             chosen = list(range(count)) if step < 0 else [step]
             edit = Edit("slot", steps=chosen, span=span, layers=window, part=part, donor=donor)

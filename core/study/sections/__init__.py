@@ -7,8 +7,11 @@ text's own colour, so that they can be read on light and on dark paper.
 from core.study.sections.appendix import card, method, problems, settings
 from core.study.sections.arms import donors, effects
 from core.study.sections.inside import probed, published
+from core.study.sections.layers import layers
+from core.study.sections.looks import looking
 from core.study.sections.outcome import heading, health, tasks, verdict
 from core.study.sections.paths import mediation, words
+from core.study.sections.steps import steps
 
 __all__ = [
     "card",
@@ -16,12 +19,15 @@ __all__ = [
     "effects",
     "heading",
     "health",
+    "layers",
+    "looking",
     "mediation",
     "method",
     "probed",
     "problems",
     "published",
     "settings",
+    "steps",
     "tasks",
     "verdict",
     "words",
