@@ -37,6 +37,7 @@ def load(
     attention: str = "sdpa",
     revision: str | None = None,
     banks: str | Path | None = None,
+    decode: str = "auto",
 ) -> Engine:
     """Load a checkpoint.
 
@@ -49,6 +50,9 @@ def load(
         revision: commit of a hub checkpoint.
         banks: a folder of banks, looked into where none lies beside the model. A bank that was
             built with other settings is not used, and ``engine.notes`` says so.
+        decode: how one slot is decoded: ``"auto"`` replays a CUDA graph where that is possible,
+            ``"eager"`` never does, ``"compiled"`` fuses the kernels first, which takes half a
+            minute for every size of batch; ``"static"`` is the graph's step without the graph.
 
     Raises:
         CheckpointError: it cannot be loaded; FamilyError: no family or several fit;
@@ -59,7 +63,7 @@ def load(
     from core.engine import open_engine
     from core.engine.bankfile import settle_bank
 
-    engine = open_engine(source, prepare, family, device, dtype, attention, revision)
+    engine = open_engine(source, prepare, family, device, dtype, attention, revision, decode)
     said = settle_bank(engine, None if banks is None else Path(banks))
     engine.notes += (said,) if said else ()
     return engine

@@ -39,7 +39,7 @@ def shared_prompt(query: Tensor, cache: BranchCache, layer: int, scaling: float)
     """
     rows, query_heads, fresh, width = query.shape
     prompt_keys, prompt_values = cache.prompt[layer]
-    used = max(cache.lengths) + fresh
+    used = cache.used(fresh)
     own_keys, own_values = (t[:, :, :used] for t in cache.own[layer])
     heads = own_keys.shape[1]
     group = query_heads // heads
@@ -48,23 +48,24 @@ def shared_prompt(query: Tensor, cache: BranchCache, layer: int, scaling: float)
     if shared:
         # one product for all rows: (H, B·g·q, d) @ (H, d, P)
         flat = q.transpose(0, 1).reshape(heads, -1, width)
-        at_prompt = flat @ prompt_keys[0].transpose(1, 2)
+        at_prompt = _scores(flat, prompt_keys[0])
         at_prompt = at_prompt.view(heads, rows, group * fresh, -1).transpose(0, 1)
     else:
-        at_prompt = q @ prompt_keys.transpose(2, 3)
-    at_own = q @ own_keys.transpose(2, 3)  # (B, H, g·q, used)
-    if cache.prompt_mask is not None:
-        hidden = ~cache.prompt_mask[:, None, None, :]
-        at_prompt = at_prompt.masked_fill(hidden, float("-inf"))
-    mask = cache.own_mask(fresh, query.device)
-    if mask is not None:
+        at_prompt = _scores(q, prompt_keys)
+    at_own = _scores(q, own_keys)  # (B, H, g·q, used)
+    prompt_unseen, own_unseen = cache.unseen(fresh, query.device)
+    if prompt_unseen is not None:
+        at_prompt = at_prompt.masked_fill(prompt_unseen, float("-inf"))
+    if own_unseen is not None:
         # queries are ordered group-major: repeat the (q, used) mask once a group
-        at_own = at_own.masked_fill(~mask.repeat(1, 1, group, 1), float("-inf"))
+        own_unseen = own_unseen.repeat(1, 1, group, 1) if fresh > 1 else own_unseen
+        at_own = at_own.masked_fill(own_unseen, float("-inf"))
     edges = hidden_edges(cache, layer, fresh, query.device)
     if edges is not None:
         at_prompt = at_prompt.masked_fill(edges[0].repeat(1, 1, group, 1), float("-inf"))
         at_own = at_own.masked_fill(edges[1].repeat(1, 1, group, 1), float("-inf"))
-    weights = torch.softmax(torch.cat([at_prompt, at_own], -1).float(), -1).to(query.dtype)
+    scores = torch.cat([at_prompt, at_own], -1)
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
     on_prompt, on_own = weights.split([at_prompt.shape[-1], used], dim=-1)
     if shared:
         flat = on_prompt.transpose(0, 1).reshape(heads, rows * group * fresh, -1)
@@ -73,6 +74,20 @@ def shared_prompt(query: Tensor, cache: BranchCache, layer: int, scaling: float)
         seen = on_prompt @ prompt_values
     seen = seen + on_own @ own_values
     return seen.reshape(rows, query_heads, fresh, width).transpose(1, 2)
+
+
+def _scores(query: Tensor, keys: Tensor) -> Tensor:
+    """(…, n, d) on (…, k, d) → (…, n, k), not rounded to 16 bits where a GPU can leave them.
+
+    Scores of some tens rounded to bfloat16 are off by tenths; the fused kernels of the prompt
+    pass never round them.
+    """
+    turned = keys.transpose(-1, -2)
+    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+        lead = query.shape[:-2]
+        flat = query.reshape(-1, *query.shape[-2:]), turned.reshape(-1, *turned.shape[-2:])
+        return torch.bmm(*flat, out_dtype=torch.float32).view(*lead, query.shape[-2], -1)
+    return query @ turned
 
 
 def reference(

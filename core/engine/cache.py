@@ -60,7 +60,7 @@ class BranchCache:
         self.cuts: list[tuple[Cut, ...]] = [()] * rows
         self.decoding = False
         self._layers = layers
-        self._capacity = 0
+        self.capacity = 0
         self._places: tuple[Tensor, Tensor] | None = None  # (B, 1), (B, q) of this pass
 
     # -- transformers' side ---------------------------------------------------------------
@@ -130,6 +130,19 @@ class BranchCache:
         slots = torch.arange(used, device=device)
         return (slots[None, None, :] <= last[:, :, None])[:, None]
 
+    def used(self, fresh: int) -> int:
+        """Own slots a pass over ``fresh`` new ones looks at."""
+        return max(self.lengths) + fresh
+
+    def unseen(self, fresh: int, device: torch.device) -> tuple[Tensor | None, Tensor | None]:
+        """What new slots may not look at: prompt slots (R, 1, 1, P) and own slots
+        (B, 1, fresh, used), True where hidden; None where nothing is."""
+        prompt, own = self.prompt_mask, self.own_mask(fresh, device)
+        return (
+            None if prompt is None else ~prompt[:, None, None, :],
+            None if own is None else ~own,
+        )
+
     def advance(self, fresh: int) -> None:
         """Count ``fresh`` slots as held, after the last layer has written them."""
         self.lengths = [n + fresh for n in self.lengths]
@@ -170,18 +183,19 @@ class BranchCache:
         return RowCache([(k.clone(), v.clone()) for k, v in prompt], own, self.cuts[index])
 
     def _reserve(self, slots: int, like: Tensor) -> None:
-        if slots <= self._capacity and self.own:
+        if slots <= self.capacity and self.own:
             return
-        capacity = max(32, 1 << (slots - 1).bit_length())
+        capacity = -(-max(32, slots + slots // 8) // 16) * 16
         rows, heads, _, width = like.shape
-        grown: Pairs = []
-        for layer in range(self._layers):
+        for layer in range(self._layers):  # old and new are never all there at once
             pair = tuple(like.new_zeros(rows, heads, capacity, width) for _ in range(2))
-            if self.own:
-                for new, old in zip(pair, self.own[layer], strict=True):
-                    new[:, :, : old.shape[2]] = old
-            grown.append((pair[0], pair[1]))
-        self.own, self._capacity = grown, capacity
+            if layer == len(self.own):
+                self.own.append((pair[0], pair[1]))
+                continue
+            for new, old in zip(pair, self.own[layer], strict=True):
+                new[:, :, : old.shape[2]] = old
+            self.own[layer] = pair[0], pair[1]
+        self.capacity = capacity
 
 
 def spread(base: RowCache, lengths: Sequence[int]) -> BranchCache:

@@ -70,10 +70,11 @@ class Instrument:
         name: str,
         attention: str,
         budget: int,
+        decode: str = "eager",
         notes: tuple[str, ...] = (),
         bank: Bank | None = None,
     ) -> None:
-        self.passes = Passes(loaded)
+        self.passes = Passes(loaded, decode)
         self.loaded = loaded
         self.processor = processor
         self.family = family

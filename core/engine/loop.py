@@ -156,7 +156,7 @@ class Loop:
         positions = torch.tensor(
             [s + n for s, n in zip(starts, cache.lengths, strict=True)], device=device
         )
-        hidden = self.passes.step(cache, embeds[:, None], positions[:, None])[:, -1]
+        hidden = self.passes.decode(cache, embeds[:, None], positions[:, None])[:, -1]
         if self.head is not None and latent:
             index = torch.tensor(latent, device=device)
             hidden = hidden.index_copy(0, index, self.head(hidden[index]).to(hidden.dtype))

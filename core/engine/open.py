@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.engine.attention import use_kernel
+from core.engine.captured import decoding_mode
 from core.engine.device import choose
 from core.engine.engine import Engine
 from core.engine.instrument import Editor
@@ -26,6 +27,7 @@ def open_engine(
     dtype: str = "auto",
     attention: str = "sdpa",
     revision: str | None = None,
+    decode: str = "auto",
 ) -> Engine:
     """Load a checkpoint; see :func:`core.load`."""
     name = str(Path(source).expanduser()) if Path(source).expanduser().exists() else str(source)
@@ -38,6 +40,7 @@ def open_engine(
     tokens = _tokens(processor)
     chosen = wanted or _detect(name, tokens, loaded.config)
     ids = resolve(chosen, processor, loaded)
+    mode = decoding_mode(decode, loaded.model, attention)
     use_kernel(loaded.model, attention, chosen.divided_scores)
     notes = [choice.reason]
     if processor is None:
@@ -53,6 +56,7 @@ def open_engine(
         editor,
         name=name,
         attention=attention,
+        decode=mode,
         budget=_budget(chosen, loaded.config),
         notes=tuple(notes),
         bank=_bank(name),

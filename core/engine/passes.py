@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from core.engine.cache import BranchCache
+from core.engine.captured import Captured
 from core.engine.loading import Loaded
 from core.engine.sight import Sight
 from core.errors import ImageError, InputError
@@ -46,7 +47,7 @@ class Passes:
     embeddings with or without them.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, decode: str = "eager") -> None:
         self.model = loaded.model
         self.language = loaded.model.model.language_model
         self.embedding = self.language.embed_tokens
@@ -55,6 +56,7 @@ class Passes:
         self.layers = len(self.language.layers)
         self.merge = int(self.config.vision_config.spatial_merge_size)
         self.see = Sight(self._look)
+        self.captured = Captured(self.language, decode)
 
     @property
     def width(self) -> int:
@@ -159,6 +161,19 @@ class Passes:
         cache.advance(embeds.shape[1])
         hidden: Tensor = out.last_hidden_state
         return hidden
+
+    def decode(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
+        """One slot of every row as :meth:`step` does it, replayed where it can be.
+
+        Args:
+            embeds: (B, 1, D). positions: (B, 1).
+
+        Returns:
+            Hidden states (B, 1, D). What ``cache`` holds may move afterwards: rows are copied
+            from it, never looked at in place.
+        """
+        hidden = self.captured.step(cache, embeds, positions)
+        return self.step(cache, embeds, positions) if hidden is None else hidden
 
     @torch.no_grad()
     def logits(self, hidden: Tensor) -> Tensor:
