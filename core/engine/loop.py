@@ -76,18 +76,23 @@ class Loop:
         logits = self.passes.logits(hidden)  # (B, V)
         logprobs = logits.log_softmax(-1)
         top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
-        best = logits.argmax(-1).tolist()
-        top_ids, top_values = top.indices.tolist(), top.values.tolist()
-        recorded = []
-        for b, row in enumerate(rows):
+        # one reading of the device a step: double holds ids and float32 values exactly
+        best = logits.argmax(-1, keepdim=True)
+        read = torch.cat([best.double(), top.indices.double(), top.values.double()], -1).tolist()
+        beyond = []
+        for b, (row, (first, *numbers)) in enumerate(zip(rows, read, strict=True)):
             row.hidden.append(hidden[b])
-            token = self._sample(row, logits[b], best[b])
-            recorded.append(row.settle(token, hidden[b], self.latent_end))
-        index = torch.tensor(recorded, device=logprobs.device)[:, None]
-        chosen = logprobs.gather(-1, index)[:, 0].tolist()
-        for b, row in enumerate(rows):
-            row.logprobs.append(chosen[b])
-            row.top.append(tuple(zip(top_ids[b], top_values[b], strict=True)))
+            token = row.settle(self._sample(row, logits[b], int(first)), hidden[b], self.latent_end)
+            half = len(numbers) // 2
+            likely = dict(zip(map(int, numbers[:half]), numbers[half:], strict=True))
+            row.top.append(tuple(likely.items()))
+            row.logprobs.append(likely.get(token, 0.0))
+            if token not in likely:
+                beyond.append((b, token))
+        if beyond:
+            at, tokens = torch.tensor(beyond, device=logprobs.device).unbind(-1)
+            for (b, _), value in zip(beyond, logprobs[at, tokens].tolist(), strict=True):
+                rows[b].logprobs[-1] = value
 
     def steps(
         self,
@@ -113,7 +118,7 @@ class Loop:
             for row in live:
                 if row.ended:
                     continue
-                step = self._enter(row)
+                step = self._enter(row, watch)
                 if watch:
                     sent = yield row, step
                     if sent is not None and row.pending is not None:
@@ -125,14 +130,16 @@ class Loop:
             )
             live = self._retire(live, cache)
 
-    def _enter(self, row: Row) -> Step:
-        """Give the plan its say about the latent to be fed."""
+    def _enter(self, row: Row, watch: bool) -> Step:
+        """Give the plan its say about the latent to be fed; only who looks at it has it copied."""
         place = row.place - 1
         token = row.tokens[place]
         if row.pending is None:
             return Step(place, token)
         span, step = row.enter_slot()
         row.pending = row.standing.put.get((span, step), row.pending)
+        if not watch and row.plan.replace is None:
+            return Step(place, token, span=span, step=step)
         natural = row.pending.float().cpu()
         if row.plan.replace is not None:
             wanted = row.plan.replace(span, step, natural)
@@ -144,21 +151,26 @@ class Loop:
     def _feed(self, live: Sequence[Row], cache: BranchCache) -> Tensor:
         """One pass over every row's next slot; returns (B, D) ready to read logits from."""
         device = self.passes.device
-        tokens = torch.tensor([row.tokens[-1] for row in live], device=device)
-        embeds = self.passes.embedding(tokens)  # (B, D)
-        latent = [b for b, row in enumerate(live) if row.pending is not None and not row.ended]
-        for b in latent:
-            vector = live[b].pending
-            assert vector is not None
-            embeds[b] = vector
-            live[b].vectors[live[b].place - 1] = vector
         starts = [row.first_position for row in live]
-        positions = torch.tensor(
-            [s + n for s, n in zip(starts, cache.lengths, strict=True)], device=device
+        tokens, positions = torch.tensor(
+            [
+                [row.tokens[-1] for row in live],
+                [s + n for s, n in zip(starts, cache.lengths, strict=True)],
+            ],
+            device=device,
         )
+        embeds = self.passes.embedding(tokens)  # (B, D)
+        fed = {b: row.pending for b, row in enumerate(live) if not row.ended}
+        vectors = {b: vector for b, vector in fed.items() if vector is not None}
+        latent = list(vectors)
+        for b, vector in vectors.items():
+            live[b].vectors[live[b].place - 1] = vector
+        if latent:
+            index = torch.tensor(latent, device=device)
+            together = torch.stack([vector.to(embeds) for vector in vectors.values()])
+            embeds = embeds.index_copy(0, index, together)
         hidden = self.passes.decode(cache, embeds[:, None], positions[:, None])[:, -1]
         if self.head is not None and latent:
-            index = torch.tensor(latent, device=device)
             hidden = hidden.index_copy(0, index, self.head(hidden[index]).to(hidden.dtype))
         return hidden
 

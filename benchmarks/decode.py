@@ -1,0 +1,176 @@
+"""Decoding step by step: stock generate, the eager loop, the captured loop, the device's limit.
+
+    python benchmarks/decode.py [--shape demo|3b|7b] [--layers N] [--tokens 1024] [--answer 64]
+                                [--rows 1] [--repeat 3] [--compiled] [--divergence 0]
+
+A step is one slot of every row; its time is that of a long answer less that of one word, over
+the steps between. The limit is the time to read, once, the weights a step uses and the cache,
+at the bandwidth of a measured copy. On a CPU times are of the process, not of the clock on the
+wall; ``captured`` is then the graph's step without a graph. ``--divergence N`` tells where the
+words of N questions first differ between the paths, against the eager path with itself alone
+and in a batch. Random weights of the shape are drawn on the device (:mod:`benchmarks.shapes`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.shapes import Bench, bench  # noqa: E402
+from core.engine.captured import Captured  # noqa: E402
+from core.engine.prompts import batched  # noqa: E402
+
+
+def bandwidth(device: torch.device) -> float:
+    """Bytes a second of a copy, read and write counted."""
+    size = (1 << 30) if device.type == "cuda" else (1 << 27)
+    source = torch.ones(size // 4, device=device)
+    target = torch.empty_like(source)
+    where = Bench("", _At(device), 0)  # type: ignore[arg-type]
+    taken = where.seconds(lambda: [target.copy_(source) for _ in range(8)], 5)
+    return 16 * size / taken
+
+
+class _At:
+    """As much of an engine as a clock needs."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.passes = self
+        self.device = device
+
+
+def step_bytes(test: Bench, tokens: int, rows: int) -> tuple[int, int]:
+    """Bytes of weights and of keys and values that one step reads."""
+    passes = test.engine.passes
+    weights = sum(w.nbytes for layer in passes.language.layers for w in layer.parameters())
+    weights += passes.unembedding.weight.nbytes
+    config = passes.config.text_config
+    head = config.hidden_size // config.num_attention_heads
+    slot = 2 * config.num_hidden_layers * config.num_key_value_heads * head
+    return weights, rows * tokens * slot * passes.embedding.weight.element_size()
+
+
+def mode(test: Bench, name: str) -> str:
+    """Switch the engine's decoding."""
+    test.engine.passes.captured = Captured(test.engine.passes.language, name)
+    return name
+
+
+def generate_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int) -> float:
+    """Seconds a step of transformers' own generate."""
+    passes = test.engine.passes
+    moved = {key: value.to(passes.device) for key, value in inputs.items()}
+    moved["pixel_values"] = moved["pixel_values"].to(passes.embedding.weight.dtype)
+
+    def say(count: int) -> None:
+        passes.model.generate(
+            **moved, max_new_tokens=count, min_new_tokens=count, do_sample=False, pad_token_id=0
+        )
+
+    long = test.seconds(lambda: say(answer + 1), repeat)
+    return (long - test.seconds(lambda: say(1), repeat)) / answer
+
+
+def loop_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int) -> float:
+    """Seconds a step of this program's loop, ten of the slots latent."""
+
+    def say(count: int) -> None:
+        test.engine.decode(inputs, None, count, 10, force_latents=True)
+        test.engine.store.clear()
+
+    long = test.seconds(lambda: say(answer + 1), repeat)
+    return (long - test.seconds(lambda: say(1), repeat)) / answer
+
+
+def divergence(test: Bench, count: int, tokens: int, answer: int, captured: str) -> None:
+    """Where words first differ between two paths."""
+    asked = [test.question(tokens, seed) for seed in range(count)]
+
+    def say() -> list[tuple[int, ...]]:
+        out = [test.engine.decode(one, None, answer, 10).token_ids for one in asked]
+        test.engine.store.clear()
+        return out
+
+    mode(test, "eager")
+    first, again = say(), say()
+    some = test.engine.decode(batched(asked), None, answer, 10)
+    together = [trace.token_ids for trace in (some if isinstance(some, list) else [some])]
+    mode(test, captured)
+    replayed = say()
+    print(f"\nfirst differing word, {count} questions of {answer} words")
+    for name, other in (
+        ("eager, run again", again),
+        ("eager, in one batch", together),
+        (f"{captured}, alone", replayed),
+    ):
+        places = [
+            next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), None)
+            for a, b in zip(first, other, strict=True)
+        ]
+        found = sorted(p for p in places if p is not None)
+        median = found[len(found) // 2] if found else "-"
+        print(f"  {name:22s} {len(found):3d} of {count} differ, median place {median}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=["demo", "3b", "7b"], default="demo")
+    parser.add_argument("--layers", type=int, help="of the language model; all on a GPU")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--tokens", type=int, help="image tokens (1024; demo 256)")
+    parser.add_argument("--answer", type=int, default=64, help="steps that are timed")
+    parser.add_argument("--rows", type=int, default=1, help="questions in one batch")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--compiled", action="store_true", help="also with fused kernels")
+    parser.add_argument("--divergence", type=int, default=0, help="questions compared")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    layers = options.layers
+    if layers is None and options.shape != "demo" and not torch.cuda.is_available():
+        layers = 4  # what fits a usual memory; said in the shape's name
+    test = bench(options.shape, options.device, options.dtype, layers, decode="eager")
+    tokens = options.tokens or (256 if options.shape == "demo" else 1024)
+    gpu = test.device.type == "cuda"
+    machine = torch.cuda.get_device_name() if gpu else platform.machine()
+    print(f"{test.name}; {machine}, threads {options.threads}, torch {torch.__version__}")
+    if options.divergence:
+        divergence(test, options.divergence, tokens, options.answer, "graph" if gpu else "static")
+        return
+    inputs = batched([test.question(tokens, seed) for seed in range(options.rows)])
+    speed = bandwidth(test.device)
+    weights, cached = step_bytes(test, inputs["input_ids"].shape[1], options.rows)
+    limit = (weights + cached) / speed
+    print(
+        f"{tokens} image tokens, {options.rows} rows; a step reads {weights / 1e6:.1f} MB of "
+        f"weights and {cached / 1e6:.1f} MB of cache at {speed / 1e9:.1f} GB/s (measured copy)\n"
+    )
+    print("path                    ms a step   tokens/s   × limit   against generate")
+    found = [("limit of bandwidth", limit)]
+    stock = generate_step(test, inputs, options.answer, options.repeat)
+    found.append(("transformers generate", stock))
+    ways = ["eager", "graph" if gpu else "static", *(["compiled"] if options.compiled else [])]
+    for way in ways:
+        mode(test, way)
+        found.append((f"loop, {way}", loop_step(test, inputs, options.answer, options.repeat)))
+        if test.engine.passes.captured.refused:
+            print(f"({way}: {test.engine.passes.captured.refused})")
+    for name, taken in found:
+        print(
+            f"{name:22s} {taken * 1e3:10.2f} {options.rows / taken:10.1f} {taken / limit:9.2f}"
+            f" {stock / taken:15.2f}×"
+        )
+
+
+if __name__ == "__main__":
+    main()
