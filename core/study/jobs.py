@@ -1,15 +1,17 @@
 """One branch of a study: of whose run, for which arm and draw, with what edits.
 
-A run may open several latent spans. A content edit that propagates is made in every one of
-them, each span with the donor's span of the same number; where the donor opened fewer, the
-bank's step means stand in, so that nothing of the item's own imagination is left. Edits that
-stand alone (slots, edges, presence) and held modes address the first span, which the engine
-says of them too.
+A run may open several latent spans, and an arm changes them all. Span for span the item meets
+the donor's span of the same number; where the donor opened fewer, the bank's step means stand
+in, so that nothing of the item's own imagination is left. What the engine can change at once
+(content that propagates) is changed at once; what it changes a span at a time (slots, edges,
+presence, held modes) is a chain of branches, each of the one before: see
+:mod:`core.study.spans`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from core.edits import get as kind_of
 from core.engine import Engine
@@ -20,17 +22,36 @@ from core.study.arms import TRANSPLANT, Arm, Latent
 from core.study.items import StudyItem
 from core.study.parents import Donor, imagining
 
+WHOLE = ("gate", "text")
+"""Loci of edits that are made once a run, however many spans it has."""
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One branch to be made."""
+    """One branch to be made.
+
+    Attributes:
+        index: of the item.
+        arm, draw: what is done, and which draw of it.
+        parent: the run that is branched.
+        donor: whose latents go in, or None.
+        seed: of the edit's own noise; it follows from the study's, the item, kind and draw.
+        kind: of the edit, a transplant resolved; ``text``: the sentence that is written.
+    """
 
     index: int
     arm: Arm
     draw: int
     parent: Trace
-    edits: list[Edit]
     donor: Donor | None
+    seed: int
+    kind: str
+    text: str | None = None
+
+    @property
+    def edit(self) -> Latent:
+        """What the arm says is done."""
+        return self.arm.z[0]
 
     @property
     def aligned(self) -> bool | None:
@@ -40,50 +61,92 @@ class Job:
         ours, theirs = ([len(s) for s in t.spans] for t in (self.parent, self.donor.trace))
         return ours == theirs
 
+    @property
+    def once(self) -> bool:
+        """Whether one branch does all there is to do."""
+        # from the answer to picture or question: "the answer" begins behind the last span
+        behind = self.kind == "knockout" and self.edit.source == "answer"
+        return kind_of(self.kind).locus in WHOLE or (behind and self.edit.target != "latents")
 
-def edits_of(
+    @property
+    def removes(self) -> bool:
+        """Whether an edited span is no span any more."""
+        return self.kind in ("delete", "markers")
+
+    def edits(self, engine: Engine, trace: Trace, first: int) -> list[Edit]:
+        """The edits of the next branch.
+
+        Args:
+            trace: the run so far, the parent or a branch of it.
+            first: index of its first span that is not changed yet.
+
+        Raises:
+            InputError: the donor has no slots to give.
+            EditError: an edit does not fit the donor.
+        """
+        locus = kind_of(self.kind).locus
+        if self.once:
+            last = 0 if locus in WHOLE else max(0, len(trace.spans) - 1)
+            return [self._one(last)]
+        if locus != "content" or self.edit.mode != "propagate" or self.edit.steps is not None:
+            return [self._filled(engine, first)]
+        return [
+            self._filled(engine, span) for span in range(first, max(first + 1, len(trace.spans)))
+        ]
+
+    def _filled(self, engine: Engine, span: int) -> Edit:
+        """The edit of one span; the bank's step means where the donor opened fewer."""
+        if self.donor is None or span < max(1, len(self.donor.trace.spans)):
+            return self._one(span)
+        if kind_of(self.kind).locus != "content" or engine.bank is None:
+            raise InputError(
+                f"the donor opened {len(self.donor.trace.spans)} span(s), so it has nothing for "
+                f"span {span + 1}"
+            )
+        return Edit("step_mean", span=span, mode=self.edit.mode)
+
+    def _one(self, span: int) -> Edit:
+        values: dict[str, Any] = {
+            name: getattr(self.edit, name)
+            for name in Latent.__dataclass_fields__
+            if name != "kind" and getattr(self.edit, name) is not None
+        }
+        if self.text is not None:
+            return Edit(self.kind, text=self.text)
+        donor = self.donor.trace if self.donor else None
+        return Edit(self.kind, seed=self.seed, span=span, donor=donor, **values)
+
+
+def job_of(
     engine: Engine,
     item: StudyItem,
-    parent: Trace,
-    edit: Latent,
-    donor: Donor | None,
+    index: int,
+    arm: Arm,
     draw: int,
+    parent: Trace,
+    donor: Donor | None,
     seed: int,
-) -> list[Edit]:
-    """The edits of one branch.
+) -> Job:
+    """The job of one arm, draw and item.
 
     Args:
-        seed: the study's; the edit's own follows from it, the item, the kind and the draw.
+        seed: the study's.
 
     Raises:
         InputError: a transplant without a donor, or of a run that did not imagine.
-        EditError: the edit does not fit the donor.
     """
-    values = {
-        name: getattr(edit, name)
-        for name in Latent.__dataclass_fields__
-        if name != "kind" and getattr(edit, name) is not None
-    }
+    edit = arm.z[0]
     drawn = donors.seed_of(seed, item.id, edit.kind, draw) % (1 << 31)
-    given = donor.trace if donor else None
-    kind = edit.kind
+    kind, text = edit.kind, None
     if kind == TRANSPLANT:
-        if given is None:
+        if donor is None:
             raise InputError("a transplant needs a donor")
         if engine.family.imagines_in_words:
-            return [Edit("text", text=sentence(engine, given))]
-        imagining(parent)
-        kind = "swap"
-    everywhere = kind_of(kind).locus == "content" and edit.mode == "propagate"
-    spans = len(parent.spans) if everywhere and edit.steps is None else 1
-    out = []
-    for span in range(max(1, spans)):
-        if given is not None and span and span >= len(given.spans):
-            if engine.bank is not None:
-                out.append(Edit("step_mean", span=span))
-            continue
-        out.append(Edit(kind, seed=drawn, span=span, donor=given, **values))
-    return out
+            kind, text = "text", sentence(engine, donor.trace)
+        else:
+            imagining(parent)
+            kind = "swap"
+    return Job(index, arm, draw, parent, donor, drawn, kind, text)
 
 
 def sentence(engine: Engine, trace: Trace) -> str:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from core.errors import ZscopeError
-from core.records import Trace
+from core.records import Receipt, Trace
 from core.study.items import StudyItem
 from core.study.rows import Row
 
@@ -25,6 +25,7 @@ def outcome(
     trace: Trace,
     scored: Mapping[str, float] | ZscopeError | None,
     lead: str | None = None,
+    receipts: Sequence[Receipt] = (),
 ) -> Row:
     """The outcome of ``trace`` as JSON values.
 
@@ -33,6 +34,7 @@ def outcome(
         scored: the options' log-probabilities, why there are none, or None without options.
         lead: the words the options were scored behind where they are not the run's own; then
             the choice is the answer too, for the run itself went on otherwise.
+        receipts: of every edit that led to ``trace``, span after span.
     """
     scores = dict(scored) if isinstance(scored, Mapping) else {}
     unscored = str(scored) if isinstance(scored, ZscopeError) else None
@@ -54,7 +56,7 @@ def outcome(
     problem = (trace.answer_problem if lead is None else None) or unscored
     if problem:
         row["problem"] = problem
-    if trace.receipts:
+    if receipts:
         row["receipts"] = [
             {
                 "kind": receipt.kind,
@@ -65,7 +67,7 @@ def outcome(
                 "percentile": _maybe(receipt.percentile),
                 "note": receipt.note,
             }
-            for receipt in trace.receipts
+            for receipt in receipts
         ]
     return row
 

@@ -100,7 +100,7 @@ class Pairs:
         return np.array([p.mean(follow(p.base, r) for r in p.draws) for p in self.pairs])
 
     def doses(self, name: str) -> Array:
-        """A figure of the first receipt (``epsilon``, ``cosine``, ``hidden`` …), (n,)."""
+        """A figure of the receipts (``epsilon``, ``cosine``, ``hidden`` …), (n,)."""
         return np.array([p.mean(_receipt(r, name) for r in p.draws) for p in self.pairs])
 
     def only(self, items: set[str]) -> Pairs:
@@ -177,6 +177,7 @@ def _shift(base: Row, row: Row) -> float:
 
 
 def _receipt(row: Row, name: str) -> float:
-    receipts = row.get("receipts") or [{}]
-    value = receipts[0].get(name)
-    return NAN if value is None else float(value)
+    """A figure of a row's receipts, averaged over the spans that were changed."""
+    found = [receipt.get(name) for receipt in row.get("receipts") or ()]
+    values = [float(value) for value in found if value is not None]
+    return sum(values) / len(values) if values else NAN

@@ -17,15 +17,16 @@ from torch import Tensor
 from core.engine import Engine
 from core.engine.asked import spoken
 from core.errors import ZscopeError
-from core.records import Trace
+from core.records import Receipt, Trace
 from core.study.arms import Arm
-from core.study.asking import branch, score
+from core.study.asking import score
 from core.study.design import Design
 from core.study.items import StudyItem
-from core.study.jobs import Job, edits_of
+from core.study.jobs import Job, job_of
 from core.study.outcomes import moved, outcome
 from core.study.parents import Parents
 from core.study.rows import Row
+from core.study.spans import change_all
 
 TOGETHER = 256
 """Branches made and scored at a time."""
@@ -128,10 +129,8 @@ class Block:
 
     def _job(self, index: int, arm: Arm, parent: Trace, draw: int) -> Job:
         donor = self.parents.donor(index, arm, draw)
-        edits = edits_of(
-            self.engine, self.items[index], parent, arm.z[0], donor, draw, self.design.seed
-        )
-        return Job(index, arm, draw, parent, edits, donor)
+        item, seed = self.items[index], self.design.seed
+        return job_of(self.engine, item, index, arm, draw, parent, donor, seed)
 
     def _lead(self, index: int, arm: Arm) -> str | None:
         """The words put between the latents and the options; None for the run's own."""
@@ -159,29 +158,24 @@ class Block:
 
     def _branches(self, jobs: Sequence[Job]) -> list[Row]:
         """Rows of branches that are made in one batch and forgotten again."""
-        made = branch(
-            self.engine,
-            [(job.parent, job.edits) for job in jobs],
-            self.cancel,
-            self.parents.made,
-        )
-        pairs = [(job, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, Trace)]
-        leads = [self._lead(job.index, job.arm) for job, _ in pairs]
-        scored = iter(self._scores([(job.index, one) for job, one in pairs], leads))
-        lead_of = iter(leads)
+        made = change_all(self.engine, jobs, self.cancel, self.parents.made)
+        done = [(job, one) for job, one in zip(jobs, made, strict=True) if isinstance(one, tuple)]
+        leads = [self._lead(job.index, job.arm) for job, _ in done]
+        runs = [(job.index, trace) for job, (trace, _) in done]
+        scored = iter(zip(self._scores(runs, leads), leads, strict=True))
         rows = []
         for job, one in zip(jobs, made, strict=True):
-            if not isinstance(one, Trace):
+            if not isinstance(one, tuple):
                 rows.append(self._row(job.index, job.arm, job.draw, {"skipped": str(one)}))
                 continue
-            scores, lead = next(scored), next(lead_of)
-            said = self._said(job.index, one, scores, lead)
+            trace, receipts = one
+            said = self._said(job.index, trace, *next(scored), receipts)
             if job.donor is not None and "choice" in said:
                 said["donor"], said["expected"] = job.donor.name, job.donor.expected
                 if job.aligned is not None:
                     said["aligned"] = job.aligned
             rows.append(self._row(job.index, job.arm, job.draw, said))
-        self.engine.store.forget(*(one.id for _, one in pairs))
+        self.engine.store.forget(*(trace.id for _, (trace, _) in done))
         return rows
 
     def _whole(self, index: int, arm: Arm, trace: Trace, scores: Scores, lead: str | None) -> Row:
@@ -197,12 +191,19 @@ class Block:
                     said["expected"] = source.answer
         return self._row(index, arm, 0, said)
 
-    def _said(self, index: int, trace: Trace, scores: Scores, lead: str | None) -> Row:
+    def _said(
+        self,
+        index: int,
+        trace: Trace,
+        scores: Scores,
+        lead: str | None,
+        receipts: Sequence[Receipt] = (),
+    ) -> Row:
         item = self.items[index]
         if lead is not None and not isinstance(scores, Mapping):
             why = str(scores) if scores is not None else "only options can be scored behind words"
             return {"skipped": why}
-        return outcome(item, trace, scores, lead)
+        return outcome(item, trace, scores, lead, receipts)
 
     def _row(self, index: int, arm: Arm, draw: int, said: Row) -> Row:
         item = self.items[index]

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from gui.commands import Mistake, model
+from gui.commands import Mistake, model, several
 
 REQUIRES = ["requirements.txt"]
 ARMS_SHOWN = 12
@@ -61,6 +61,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=positive, help="latents a span is given")
     parser.add_argument("--max-new-tokens", type=positive, default=256, metavar="N")
     parser.add_argument(
+        "--inside",
+        type=int,
+        metavar="N",
+        help="change every step, exit, edge and slot of the first N items alone (default: 24 "
+        "for full, 12 for published, else 0)",
+    )
+    parser.add_argument(
         "--force-latents", action="store_true", help="make the model open a span in every run"
     )
     for name, default, unit in (
@@ -81,16 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the study or go on with it; 1 where no item could be run, else 0."""
     if not Path(arguments.model).is_dir() and arguments.model == model.DEFAULT:
         raise Mistake("The default model is not here: give a checkpoint with --model.")
+    wanted = several.wished()
+    if wanted is not None:
+        return several.start(wanted)
     import core
     from core import study
     from core.study.arms import chosen, seeded
 
-    state = processes()
+    state = several.processes()
     rank, count = state if state is not None else (0, 1)
     engine = core.load(
         str(arguments.model),
         family=arguments.family,
-        device=arguments.device,
+        device=device(arguments.device),
         dtype=arguments.dtype,
         attention=arguments.attention,
     )
@@ -115,6 +125,9 @@ def run(arguments: argparse.Namespace) -> int:
         max_new_tokens=arguments.max_new_tokens,
         budget=arguments.budget,
         force_latents=arguments.force_latents,
+        inside=max(
+            0, study.inside_of(arguments.preset) if arguments.inside is None else arguments.inside
+        ),
         margins=study.Margins(
             arguments.margin_accuracy, arguments.margin_flips, arguments.margin_logit
         ),
@@ -135,7 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         if rank == 0:
             print(file=sys.stderr)
     if count > 1:
-        wait()
+        several.wait()
         if rank:
             return 0
         found = study.read(engine, items, design, arguments.out)
@@ -147,6 +160,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{found.verdict.verdict}: {found.verdict.reason}")
     print(f"Report: {arguments.out / 'report.html'}")
     return 0 if any("choice" in row for row in found.rows) else 1
+
+
+def device(asked: str) -> str:
+    """The device; the processor where the launcher was told so and the command was not."""
+    return "cpu" if asked == "auto" and several.on_processors(os.environ) else asked
 
 
 def tell(items: list, design: object) -> None:
@@ -180,25 +198,3 @@ def meter(progress: object) -> None:
     print(
         f"\r{done}/{total} rows, {rate:.1f} a second{more}    ", end="", file=sys.stderr, flush=True
     )
-
-
-def processes() -> tuple[int, int] | None:
-    """(rank, number) where `accelerate launch` or `torchrun` started several, else None.
-
-    Both say it in RANK and WORLD_SIZE. Without an accelerator accelerate has to be told that
-    the processes are the CPU's; it would take each for the only one.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        return None
-    import torch
-    from accelerate import PartialState
-
-    state = PartialState(cpu=not torch.cuda.is_available())
-    return state.process_index, state.num_processes
-
-
-def wait() -> None:
-    """Until every process has come here."""
-    from accelerate import PartialState
-
-    PartialState().wait_for_everyone()

@@ -9,13 +9,13 @@ import accelerate
 import pytest
 import torch
 
-from gui.commands import study
+from gui.commands import several, study
 
 ROOT = Path(__file__).resolve().parents[2]
 
 TWO = r"""
 import os
-from gui.commands.study import processes, wait
+from gui.commands.several import processes, wait
 place, of = processes()
 os.write(1, f"{place} {of}\n".encode())  # one write: two processes share the pipe
 wait()
@@ -24,7 +24,7 @@ wait()
 
 def test_alone_there_is_one_process(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert study.processes() is None
+    assert several.processes() is None
 
 
 def test_processes_on_a_machine_without_accelerator_are_told_apart(monkeypatch):
@@ -40,7 +40,7 @@ def test_processes_on_a_machine_without_accelerator_are_told_apart(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(accelerate, "PartialState", State)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert study.processes() == (1, 2)
+    assert several.processes() == (1, 2)
     assert asked == [True]
 
 
