@@ -59,6 +59,9 @@ class BranchCache:
         self.lengths: list[int] = [0] * rows
         self.cuts: list[tuple[Cut, ...]] = [()] * rows
         self.decoding = False
+        self.expected = 0  # slots of a prompt that is read in parts
+        self.read = 0  # and those of it that were
+        self._read_from = 0
         self._layers = layers
         self.capacity = 0
         self._places: tuple[Tensor, Tensor] | None = None  # (B, 1), (B, q) of this pass
@@ -67,6 +70,8 @@ class BranchCache:
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Slots held so far, the longest row's."""
+        if self.expected and not self.decoding:
+            return self.read
         prompt = self.prompt[0][0].shape[2] if self.prompt else 0
         return int(prompt) + (max(self.lengths) if self.lengths else 0)
 
@@ -83,12 +88,11 @@ class BranchCache:
     ) -> tuple[Tensor, Tensor]:
         """Store one layer's new keys and values (B, H, q, d).
 
-        During the prompt pass they become the prompt and are returned as they are; afterwards
+        During the prompt pass they become the prompt, and all of it so far is returned; afterwards
         they are written behind each row's own slots and the own part is returned.
         """
         if not self.decoding:
-            self.prompt.append((keys, values))
-            return keys, values
+            return self._read(keys, values, layer_idx)
         fresh = keys.shape[2]
         if layer_idx == 0:
             self._reserve(max(self.lengths) + fresh, keys)
@@ -108,6 +112,22 @@ class BranchCache:
             own_values.transpose(1, 2)[rows, slots] = values.transpose(1, 2)
         used = max(self.lengths) + fresh
         return own_keys[:, :, :used], own_values[:, :, :used]
+
+    def _read(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """One layer's part of the prompt."""
+        if not self.expected:  # all of it at once
+            self.prompt.append((keys, values))
+            return keys, values
+        if layer == len(self.prompt):
+            rows, heads, _, width = keys.shape
+            whole = keys.new_empty(rows, heads, self.expected, width)
+            self.prompt.append((whole, torch.empty_like(whole)))
+        if layer == 0:
+            self._read_from, self.read = self.read, self.read + keys.shape[2]
+        all_keys, all_values = self.prompt[layer]
+        all_keys[:, :, self._read_from : self.read] = keys
+        all_values[:, :, self._read_from : self.read] = values
+        return all_keys[:, :, : self.read], all_values[:, :, : self.read]
 
     # -- the engine's side ----------------------------------------------------------------
 

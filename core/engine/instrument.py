@@ -75,6 +75,7 @@ class Instrument:
         bank: Bank | None = None,
     ) -> None:
         self.passes = Passes(loaded, decode)
+        self.passes.splits = attention != "eager"  # the published order is one pass
         self.loaded = loaded
         self.processor = processor
         self.family = family

@@ -17,8 +17,15 @@ from torch import Tensor
 from core.engine.cache import BranchCache
 from core.engine.captured import Captured
 from core.engine.loading import Loaded
+from core.engine.prefix import Prefixes, beginning, joined
 from core.engine.sight import Sight
 from core.errors import ImageError, InputError
+
+HALVES = (torch.bfloat16, torch.float16)
+READ_ROWS = 1 << 14
+"""Of the output layer, turned to float32 at a time on a CPU."""
+CHUNK = 2048
+"""Prompt slots of one pass; a longer prompt goes through in parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +64,8 @@ class Passes:
         self.merge = int(self.config.vision_config.spatial_merge_size)
         self.see = Sight(self._look)
         self.captured = Captured(self.language, decode)
+        self.prefixes = Prefixes()
+        self.splits = True  # a long beginning is read by itself, so that it can be kept
 
     @property
     def width(self) -> int:
@@ -90,12 +99,13 @@ class Passes:
             raise InputError("Prompts of a batch must be padded on the left.")
         is_image = ids == self.config.image_token_id
         embeds = self.embedding(ids)
+        seen: Tensor | None = None
         per_row: list[Tensor | None] = [None] * ids.shape[0]
         grids = [(0, 0)] * ids.shape[0]
         grid = inputs.get("image_grid_thw")
         if inputs.get("pixel_values") is not None and grid is not None:
             grid = torch.as_tensor(grid).to(self.device)
-            features = self.see(torch.as_tensor(inputs["pixel_values"]), grid)
+            seen = features = self.see(torch.as_tensor(inputs["pixel_values"]), grid)
             if features.shape[0] != int(is_image.sum()):
                 raise ImageError(
                     f"The prompt has room for {int(is_image.sum())} image tokens, but the "
@@ -110,7 +120,12 @@ class Passes:
         positions, _ = self.model.model.get_rope_index(
             ids, mm_token_type_ids=types, image_grid_thw=grid, attention_mask=mask
         )
-        cache, hidden = self.read(embeds, positions, mask)
+        stop = beginning(is_image) if len(ids) == 1 and self.splits and grid is not None else 0
+        if stop:
+            assert seen is not None
+            cache, hidden = self._read_behind(ids[0, :stop], seen, embeds, positions)
+        else:
+            cache, hidden = self.read(embeds, positions, mask)
         ends = positions.amax(0).masked_fill(~mask.bool(), 0).amax(-1) + 1
         return Prefilled(cache, hidden[:, -1], ends.tolist(), per_row, grids)
 
@@ -130,17 +145,48 @@ class Passes:
         """
         cache = BranchCache(self.layers, embeds.shape[0])
         padded = mask is not None and not bool(mask.all())
-        out = self.language(
-            inputs_embeds=embeds,
-            attention_mask=mask if padded else None,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            branch_cache=cache,
-        )
+        cache.expected = embeds.shape[1] if embeds.shape[1] > CHUNK else 0
+        hidden = self._read_on(cache, embeds, positions, mask if padded else None)
         cache.prompt_mask = mask.bool() if mask is not None and padded else None
         cache.decoding = True
-        return cache, out.last_hidden_state
+        return cache, hidden
+
+    def _read_behind(
+        self, ids: Tensor, features: Tensor, embeds: Tensor, positions: Tensor
+    ) -> tuple[BranchCache, Tensor]:
+        """A prompt (1, P, D) in two parts, the first of which, ``ids``, may have been read."""
+        stop = len(ids)
+        pairs = self.prefixes.get(ids, features)
+        if pairs is None:
+            before, _ = self.read(embeds[:, :stop], positions[..., :stop])
+            pairs = before.prompt
+            self.prefixes.put(ids, features, pairs)
+        cache = BranchCache(self.layers, 1)
+        cache.prompt, cache.read = joined(pairs, embeds.shape[1]), stop
+        cache.expected = embeds.shape[1]
+        hidden = self._read_on(cache, embeds[:, stop:], positions[..., stop:], None)
+        cache.decoding = True
+        return cache, hidden
+
+    def _read_on(
+        self, cache: BranchCache, embeds: Tensor, positions: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Feed (B, q, D) of a prompt behind what ``cache`` has read, a chunk at a time: what a
+        pass needs beside the cache is bounded however long the prompt. Hidden states (B, q, D).
+        """
+        found = []
+        for start in range(0, embeds.shape[1], CHUNK):
+            part = slice(start, start + CHUNK)
+            out = self.language(
+                inputs_embeds=embeds[:, part],
+                attention_mask=mask[:, : part.stop] if mask is not None else None,
+                position_ids=positions[..., part],
+                past_key_values=cache,
+                use_cache=True,
+                branch_cache=cache,
+            )
+            found.append(out.last_hidden_state)
+        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
     @torch.no_grad()
     def step(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
@@ -177,9 +223,21 @@ class Passes:
 
     @torch.no_grad()
     def logits(self, hidden: Tensor) -> Tensor:
-        """Raw float32 logits (…, V) of hidden states (…, D)."""
-        raw: Tensor = self.unembedding(hidden).float()
-        return raw
+        """Raw float32 logits (…, V) of hidden states (…, D).
+
+        With 16-bit weights the products are summed and left in float32: rounded to bfloat16,
+        logits of some tens would be off by tenths and the likeliest words often tied.
+        """
+        weight = self.unembedding.weight
+        if weight.dtype not in HALVES or weight.device.type not in ("cpu", "cuda"):
+            raw: Tensor = self.unembedding(hidden).float()
+            return raw
+        flat = hidden.reshape(-1, hidden.shape[-1]).to(weight.device, weight.dtype)
+        if weight.is_cuda:
+            out = torch.mm(flat, weight.t(), out_dtype=torch.float32)
+        else:  # a part of the table at a time: all of it in float32 is gigabytes
+            out = torch.cat([flat.float() @ w.float().t() for w in weight.split(READ_ROWS)], -1)
+        return out.view(*hidden.shape[:-1], -1)
 
     @torch.no_grad()
     def _look(self, pixels: Tensor, grid: Tensor) -> Tensor:
