@@ -70,7 +70,8 @@ def ratio_interval(
     influence = (top - top.sum() / whole * bottom) * count / whole
     size = stats.t.ppf((1 + level) / 2, degrees_of_freedom(influence))
     expanded = 1 - 2 * stats.norm.cdf(-math.sqrt(count / (count - 1)) * size)
-    found = bootstrap_ratio(top, bottom, float(expanded), resamples, seed)
+    # of two clusters it rounds to 1, whose quantiles are infinite
+    found = bootstrap_ratio(top, bottom, min(float(expanded), 1 - 1e-12), resamples, seed)
     if not found.low < found.high:
         return Interval(found.estimate, found.low, found.high, level)
     half = float(size) * math.sqrt(float((influence**2).sum()) / (count * (count - 1)))

@@ -7,7 +7,7 @@ from html import escape
 
 from core.study.figures import BLUE, GREY, opened, text
 
-APART, BASE, SIZE = 74, 150, 15
+APART, BASE, SIZE = 74, 178, 15
 
 
 def arcs(

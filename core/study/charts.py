@@ -20,6 +20,7 @@ from core.study.figures import (
     RED,
     ROW,
     WIDE,
+    legend,
     line,
     opened,
     text,
@@ -28,7 +29,8 @@ from core.study.figures import (
 from core.study.mediation import Split
 
 SCALE = (BLUE, ORANGE, GREEN, RED, "#cc79a7", "#56b4e9", GREY)
-HIGH = 220
+DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 4")
+TOP, HIGH, APART = 52, 220, 3.5
 
 
 def series(
@@ -46,29 +48,36 @@ def series(
     (left, right), (low, high) = _ends(xs), _ends(ys)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return 70 + (x - left) / (right - left) * WIDE, 30 + HIGH * (high - y) / (high - low)
+        return 70 + (x - left) / (right - left) * WIDE, TOP + HIGH * (high - y) / (high - low)
 
-    parts = [opened(WIDE + 330, HIGH + 90, title)]
+    parts = [opened(WIDE + 370, TOP + HIGH + 62, title)]
     for tick in ticks(low, high):
         y = place(left, tick)[1]
         parts += [line(70, y, 70 + WIDE, y, "#88888844"), text(62, y + 4, f"{tick:g}", "end", GREY)]
     for x in sorted(set(xs)):
-        parts.append(text(place(x, low)[0], HIGH + 50, f"{x:g}", "middle", GREY))
+        parts.append(text(place(x, low)[0], TOP + HIGH + 20, f"{x:g}", "middle", GREY))
     for number, (name, one) in enumerate(lines.items()):
-        colour = SCALE[number % len(SCALE)]
+        colour, dash = SCALE[number % len(SCALE)], DASHES[number % len(DASHES)]
+        aside = APART * (number - (len(lines) - 1) / 2)  # equal lines would hide one another
         drawn = [p for p in one if p[1] == p[1]]
-        path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y, _, _ in drawn)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        path = " ".join(
+            f"{a + aside:.1f},{b:.1f}" for a, b in (place(x, y) for x, y, _, _ in drawn)
+        )
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{dash}"/>'
+        )
         for x, y, below, above in drawn:
             a, b = place(x, y)
+            a += aside
             if below == below and above == above:
                 parts.append(line(a, place(x, below)[1], a, place(x, above)[1], colour))
             parts.append(
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}">'
                 f"<title>{escape(name)} at {x:g}: {y:.4g}</title></circle>"
             )
-        parts.append(text(WIDE + 90, 50 + 20 * number, name, fill=colour))
-    parts += [text(70 + WIDE / 2, HIGH + 76, across, "middle"), text(70, 28, up, fill=GREY)]
+        parts += legend(WIDE + 90, TOP + 10 + 20 * number, name, colour, dash)
+    parts += [text(70 + WIDE / 2, TOP + HIGH + 46, across, "middle"), text(20, 38, up, fill=GREY)]
     return "".join([*parts, "</svg>"])
 
 
@@ -98,7 +107,7 @@ def cloud(
             parts.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}" opacity="0.55"/>'
             )
-        parts.append(text(WIDE + 50, 60 + 20 * number, name, fill=colour))
+        parts += legend(WIDE + 50, 60 + 20 * number, name, colour)
     for number, path in enumerate(paths):
         colour = SCALE[number % len(SCALE)]
         drawn = " ".join("{:.1f},{:.1f}".format(*place(p)) for p in path)
@@ -119,7 +128,7 @@ def bars(shares: Mapping[str, float], title: str) -> str:
             f'<rect x="{at:.1f}" y="30" width="{width:.1f}" height="22" fill="{colour}">'
             f"<title>{escape(name)}: {share:.1%}</title></rect>"
         )
-        parts.append(text(20 + 115 * number, 74, f"{name} {share:.0%}", fill=colour))
+        parts += legend(20 + 115 * number, 74, f"{name} {share:.0%}", colour)
         at += width
     return "".join([*parts, "</svg>"])
 

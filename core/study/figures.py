@@ -36,7 +36,8 @@ def forest(
     if not shown:
         return ""
     ends = [v * scale for _, i, _ in shown for v in (_low(i), _high(i))]
-    ends += [0.0] if margin is None else [-1.5 * margin * scale, 1.5 * margin * scale]
+    under = -1.0 if signed else 0.0  # a share has no side below 0
+    ends += [0.0] if margin is None else [1.5 * under * margin * scale, 1.5 * margin * scale]
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low or 1.0)
     low, high = low - room, high + room
@@ -49,7 +50,8 @@ def forest(
     parts = [opened(LEFT + WIDE + BEHIND, height, title)]
     if margin is not None:
         parts.append(
-            f'<rect x="{x(-margin):.1f}" y="26" width="{x(margin) - x(-margin):.1f}" '
+            f'<rect x="{x(under * margin):.1f}" y="26" '
+            f'width="{x(margin) - x(under * margin):.1f}" '
             f'height="{ROW * len(shown) + 6}" fill="{GREEN}" opacity="0.15">'
             f"<title>declared margin ±{margin * scale:g} {unit}</title></rect>"
         )
@@ -132,28 +134,10 @@ def curves(
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}">'
                 f"<title>{escape(name)} at {x:.3g}: {interval.estimate:.1%}</title></circle>"
             )
-        parts.append(text(WIDE + 90, 60 + 20 * number, name, fill=colour))
+        parts += legend(WIDE + 90, 60 + 20 * number, name, colour)
     for x in sorted({round(x, 3) for x, _ in points}):
         parts.append(text(place(x, 0)[0], 268, f"{x:g}", anchor="middle", fill=GREY))
     parts += [text(70 + WIDE / 2, 290, across, anchor="middle"), text(20, 34, up)]
-    return "".join([*parts, "</svg>"])
-
-
-def grid(values: Sequence[Sequence[float]], title: str, low: float, high: float) -> str:
-    """A square of numbers as colours, from white (low) to blue (high); NaN is left open."""
-    count = len(values)
-    side = max(2.0, min(14.0, 220 / max(1, count)))
-    parts = [opened(int(side * count) + 20, int(side * count) + 40, title)]
-    for row, cells in enumerate(values):
-        for column, value in enumerate(cells):
-            if value != value:
-                continue
-            share = min(1.0, max(0.0, (value - low) / (high - low)))
-            parts.append(
-                f'<rect x="{10 + side * column:.1f}" y="{28 + side * row:.1f}" '
-                f'width="{side:.1f}" height="{side:.1f}" fill="{BLUE}" opacity="{share:.3f}">'
-                f"<title>{value:.3f}</title></rect>"
-            )
     return "".join([*parts, "</svg>"])
 
 
@@ -188,11 +172,19 @@ def opened(wide: int, high: int, title: str) -> str:
     )
 
 
+def legend(x: float, y: float, words: str, colour: str, dash: str = "none") -> list[str]:
+    """A series' name behind a piece of its line; the name itself in the text's own colour."""
+    return [
+        f'<line x1="{x:.1f}" y1="{y - 4:.1f}" x2="{x + 24:.1f}" y2="{y - 4:.1f}" '
+        f'stroke="{colour}" stroke-width="4" stroke-dasharray="{dash}"/>',
+        text(x + 30, y, words),
+    ]
+
+
 def text(x: float, y: float, words: str, anchor: str = "start", fill: str = "currentColor") -> str:
-    """Words at a place, escaped."""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(words)}</text>'
-    )
+    """Words at a place, escaped; grey ones are the text's own colour, fainter, on any paper."""
+    how = 'fill="currentColor" fill-opacity="0.75"' if fill == GREY else f'fill="{fill}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {how}>{escape(words)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:

@@ -1,88 +1,142 @@
-"""The three published findings, derived again from a study's own rows and latents.
+"""The three published findings, asked again of a study's own rows and latents.
 
 Inputs changed → latents barely move; latents changed → answers barely move; latents probed →
-little visual information (CapImagine, arXiv 2602.22766, section 3). Each is a sentence with
-numbers and their intervals, and with the reference the published figures lacked: raw cosines
-stand beside centred ones, accuracies of the latents beside those of other items' latents.
+little visual information (CapImagine, arXiv 2602.22766, section 3). Each is a sentence whose
+words depend on tests: what barely moves is shown to lie below a margin, what is not shown
+either way is said to be open. References that the published figures lacked stand beside: raw
+cosines beside centred ones and the pictures' own, the latents of other items beside the own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from core.measures.similarity import across_runs, within_run
-from core.measures.statistics import EQUIVALENT, Interval
-from core.study.effects import Effect
+from core.measures.similarity import across_runs, cosine, within_run
+from core.measures.statistics import (
+    EFFECT,
+    EQUIVALENT,
+    INCONCLUSIVE,
+    Interval,
+    paired_rates,
+    verdict,
+)
+from core.study.intervals import mean_of
+from core.study.pairs import Pairs
+from core.study.study import Study
+from core.study.tiles import mean_of_pairs
 
-MOST = 100
-"""Items whose latents are compared, as published."""
+LITTLE = 0.25
+"""Share of what the picture gives over the question alone below which latents hold little."""
+
+Line = tuple[str, Interval, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A sentence, and the numbers behind it."""
+    """One finding.
+
+    Attributes:
+        name: what was changed → what was looked at.
+        holds: True where the published finding is shown here, False where its opposite is, None
+            where neither is.
+        says: a sentence with numbers and their intervals.
+        lines: (label, interval, verdict), for a figure.
+        margin: of the figure's band, in the interval's own unit.
+        items: how many.
+        raw, centred: (K, N, N) cosines between items, of the first finding.
+    """
 
     name: str
+    holds: bool | None
     says: str
-    numbers: dict[str, float]
-    panels: tuple[Tensor, ...] = ()
+    lines: tuple[Line, ...]
+    margin: float
+    items: int
+    raw: tuple[Tensor, ...] = ()
+    centred: tuple[Tensor, ...] = ()
+    pictures: Tensor | None = None
 
 
-def latents_of(folder: str | Path, what: str = "latents", most: int = MOST) -> dict[str, Tensor]:
-    """Item id → latents (K, D) that a study kept, or its ``"sites"``; {} where it kept none."""
-    found: dict[str, Tensor] = {}
-    paths = sorted((Path(folder) / what).glob("*.safetensors"), key=lambda p: int(p.stem))
-    for path in paths:
-        try:
-            found.update(load_file(path))
-        except (SafetensorError, OSError):
-            continue
-        if len(found) >= most:
-            break
-    return dict(list(found.items())[:most])
+def findings(
+    study: Study, latents: Mapping[str, Tensor], sites: Mapping[str, Tensor] | None = None
+) -> list[Finding]:
+    """What of the published analysis this study can say.
 
-
-def findings(effects: Mapping[str, Effect], latents: Mapping[str, Tensor]) -> list[Finding]:
-    """What of the published analysis this study can say."""
-    made = (_inputs(latents), _answers(effects), _probing(effects))
+    Args:
+        latents: item id → (K, D) of the base runs.
+        sites: item id → (2, D), the first the mean of the picture's patches.
+    """
+    made = (_inputs(study, latents, sites or {}), _answers(study), _probing(study))
     return [finding for finding in made if finding is not None]
 
 
-def _inputs(latents: Mapping[str, Tensor]) -> Finding | None:
-    """X → Z: how alike are the latents of different items, step by step?"""
-    if len(latents) < 3:
+def _inputs(
+    study: Study, latents: Mapping[str, Tensor], sites: Mapping[str, Tensor]
+) -> Finding | None:
+    """X → Z: how far do latents move when the input changes, how alike are different items'?"""
+    design, margin = study.design, study.design.least_dose
+    lines, items = [], 0
+    for pairs in study.pairs.values():
+        arm = pairs.arm
+        if arm.x is None or arm.z or arm.force or arm.x.strength or not len(pairs):
+            continue
+        values = np.array([p.mean(_moved(row) for row in p.draws) for p in pairs.pairs])
+        wide, narrow = (
+            mean_of(values, pairs.clusters, level, design)
+            for level in (design.level, 2 * design.level - 1)
+        )
+        if wide.estimate != wide.estimate:
+            continue
+        found = INCONCLUSIVE
+        if narrow.high < margin:
+            found = EQUIVALENT
+        elif wide.low > margin:
+            found = EFFECT
+        lines.append((arm.name, wide, found))
+        items = max(items, int((~np.isnan(values)).sum()))
+    if not lines or len(latents) < 3:
         return None
-    runs = list(latents.values())
+    holds = _all(lines)
+    head = {
+        True: f"barely move: each by less than the {margin:g} of their own length declared before "
+        "the run (one-sided test)",
+        False: f"move: each by more than the {margin:g} of their own length declared to test "
+        "anything",
+        None: f"are not shown to move by less than {margin:g} of their own length, nor all by more",
+    }[holds]
+    order = sorted(latents, key=lambda name: (_task(study, name), name))
+    runs = [latents[name] for name in order]
     steps = min(len(run) for run in runs)
-    raw = across_runs([run[:steps] for run in runs])
-    centred = across_runs([run[:steps] for run in runs], "centred")
-    off = ~torch.eye(len(runs), dtype=torch.bool)
-    alike = [_mean(panel[off]) for panel in raw]
-    beyond = [_mean(panel[off]) for panel in centred]
-    inside = [within_run(run[:steps]) for run in runs]
-    apart = ~torch.eye(steps, dtype=torch.bool)
-    own = _mean(torch.stack(inside)[:, apart]) if steps > 1 else float("nan")
+    raw = tuple(across_runs([run[:steps] for run in runs]))
+    centred = tuple(across_runs([run[:steps] for run in runs], "centred"))
+    seen = None
+    if all(name in sites for name in order):
+        seen = cosine(torch.stack([sites[name][0] for name in order]))
+    inside = torch.stack([within_run(run[:steps]) for run in runs])
+    own = mean_of_pairs(inside.nanmean(0)) if steps > 1 else float("nan")
     said = (
-        f"Inputs → latents ({len(runs)} items): the cosine between different items' latents is "
-        f"{alike[0]:.3f} at the first step and {alike[-1]:.3f} at the last (centred on the step's "
-        f"mean {beyond[0]:+.3f} and {beyond[-1]:+.3f}); within a run latents have {own:.3f}."
+        f"Inputs changed → latents {head}. "
+        + "; ".join(f"{name}: ‖z′ − z‖ / ‖z‖ {_number(i)}, {how}" for name, i, how in lines)
+        + f". The cosine between different items' latents ({len(runs)} items) is "
+        f"{mean_of_pairs(raw[0]):.3f} at the first step and {mean_of_pairs(raw[-1]):.3f} at the "
+        f"last (centred on the step's mean {mean_of_pairs(centred[0]):+.3f} and "
+        f"{mean_of_pairs(centred[-1]):+.3f}"
+        + ("" if seen is None else f"; of their pictures' mean patches {mean_of_pairs(seen):.3f}")
+        + f"); between steps of one run it is {own:.3f}."
     )
-    numbers = {f"step {k + 1}": value for k, value in enumerate(alike)}
-    return Finding("inputs to latents", said, {**numbers, "within a run": own}, tuple(raw))
+    return Finding("inputs → latents", holds, said, tuple(lines), margin, items, raw, centred, seen)
 
 
-def _answers(effects: Mapping[str, Effect]) -> Finding | None:
-    """Z → Y: what do edits of the latents do to accuracy?"""
+def _answers(study: Study) -> Finding | None:
+    """Z → Y: what do edits of the latents' content do to the answers?"""
     arms = [
         effect
-        for effect in effects.values()
+        for effect in study.effects.values()
         if effect.locus == "content"
         and effect.role == "effect"
         and effect.declared
@@ -90,41 +144,121 @@ def _answers(effects: Mapping[str, Effect]) -> Finding | None:
     ]
     if not arms:
         return None
+    lines = tuple((e.arm, e.flips, e.verdict) for e in arms)
+    least = study.design.least_dose
+    # a swap of latents that are all alike changes nothing, so its null says nothing
+    tried = [e for e in arms if not e.dose.get("epsilon", least) < least]
+    holds = _all([(e.arm, e.flips, e.verdict) for e in tried]) if tried else None
+    count = {how: sum(e.verdict == how for e in tried) for how in (EQUIVALENT, EFFECT)}
+    doses = f"edits with a dose of ε ≥ {least:g}"
+    head = {
+        True: f"barely move: all {len(tried)} {doses} are equivalent to none (two one-sided tests "
+        "against the margins declared before the run)",
+        False: f"move: all {len(tried)} {doses} have an effect",
+        None: f"do not move alike: {count[EQUIVALENT]} of {len(tried)} {doses} are equivalent to "
+        f"none, {count[EFFECT]} have an effect, the others are inconclusive",
+    }[holds]
     said = "; ".join(
-        f"{effect.arm} {_points(effect.change)}, {effect.flips.estimate:.1%} of answers change, "
-        f"the right option's logit difference by {effect.logit.estimate:+.2f} nats "
-        f"({effect.logit.low:+.2f} to {effect.logit.high:+.2f}) "
-        f"(ε = {effect.dose.get('epsilon', float('nan')):.2f}): {effect.verdict}"
-        for effect in arms
+        f"{e.arm} (ε = {e.dose.get('epsilon', float('nan')):.2f}"
+        f"{', too little to test anything' * (e not in tried)}): {_share(e.flips)} of answers "
+        f"change, accuracy {_points(e.change)}, the right option's logit difference "
+        f"{_number(e.logit, '+')} nats, {e.verdict}"
+        for e in arms
     )
-    same = sum(effect.verdict == EQUIVALENT for effect in arms)
     return Finding(
-        "latents to answers",
-        f"Latents → answers: {same} of {len(arms)} edits are equivalent to none. {said}.",
-        {effect.arm: effect.change.estimate for effect in arms},
+        "latents → answers",
+        holds,
+        f"Latents changed → answers {head}. {said}.",
+        lines,
+        study.design.margins.flips,
+        max(e.items for e in arms),
     )
 
 
-def _probing(effects: Mapping[str, Effect]) -> Finding | None:
-    """Z as the only visual input, against the question alone and against others' latents."""
-    probes = {e.arm: e for e in effects.values() if e.role == "probe" and e.items}
-    own, alone = probes.get("latents alone"), probes.get("question alone")
-    if own is None or alone is None:
+def _probing(study: Study) -> Finding | None:
+    """Z as the only visual input, against the question alone, others' latents, the picture."""
+    own, alone = study.pairs.get("latents alone"), study.pairs.get("question alone")
+    if not own or not alone or not len(own) or not len(alone):
         return None
-    others = probes.get("others' latents alone")
+    others = study.pairs.get("others' latents alone")
+    gained = [_apart(study, "own latents", own, alone)]
+    if others is not None and len(others):
+        gained.append(_apart(study, "another item's latents", others, alone))
+    gained.append(_apart(study, "the picture", study.pairs[study.design.arms[0].name], alone))
+    by_latents, by_picture = gained[0][1], gained[-1][1]
+    part = _part(by_latents, by_picture)
+    holds = None
+    if part is not None and part.high < LITTLE:
+        holds = True
+    elif by_latents.low > 0 and part is not None and part.low > LITTLE:
+        holds = False
+    head = {
+        True: f"little visual information: less than {LITTLE:.0%} of what the picture gives",
+        False: f"visual information: more than {LITTLE:.0%} of what the picture gives",
+        None: "not settled how much visual information",
+    }[holds]
     said = (
-        f"Latents as the only visual input: right on {_share(own.accuracy)}, with the question "
-        f"alone on {_share(alone.accuracy)}"
-        + (f", with another item's latents on {_share(others.accuracy)}" if others else "")
-        + f", with the picture on {_share(own.base_accuracy)}."
+        f"Latents probed → {head}. Over the question alone, paired by item, right answers gain: "
+        + "; ".join(f"with {name} {_points(i)}, {how}" for name, i, how in gained)
+        + (
+            f". The own latents give back {part.estimate:.0%} of the picture's gain (at most "
+            f"{part.high:.0%}, at least {part.low:.0%})."
+            if part is not None
+            else ". The picture's own gain is not shown, so there is nothing to give back."
+        )
+        + " Without its picture the model is off what it was taught, so this is a lower bound."
     )
-    numbers = {name: effect.accuracy.estimate for name, effect in probes.items()}
-    return Finding("latents probed", said, {**numbers, "picture": own.base_accuracy.estimate})
+    return Finding(
+        "latents probed",
+        holds,
+        said,
+        tuple(gained),
+        study.design.margins.accuracy,
+        len(own),
+    )
 
 
-def _mean(values: Tensor) -> float:
-    kept = values[~values.isnan()]
-    return float(kept.mean()) if len(kept) else float("nan")
+def _apart(study: Study, name: str, one: Pairs, other: Pairs) -> Line:
+    """Gain in accuracy of one arm over another on the items both have."""
+    design = study.design
+    there = {pair.base["item"] for pair in one.pairs} & {p.base["item"] for p in other.pairs}
+    a, b = one.only(there), other.only(there)
+    wide, narrow = (
+        mean_of(a.right() - b.right(), a.clusters, level, design)
+        if a.clustered
+        else paired_rates(b.right(), a.right(), level)
+        for level in (design.level, 2 * design.level - 1)
+    )
+    return name, wide, verdict(wide, narrow, design.margins.accuracy)
+
+
+def _part(gain: Interval, whole: Interval) -> Interval | None:
+    """gain / whole; its ends from the ends of both, which is wide enough whatever they share."""
+    if not whole.low > 0:
+        return None
+    low = gain.low / (whole.low if gain.low < 0 else whole.high)
+    high = gain.high / (whole.low if gain.high > 0 else whole.high)
+    return Interval(gain.estimate / whole.estimate, low, high, gain.level)
+
+
+def _all(lines: Sequence[Line]) -> bool | None:
+    """Whether all are equivalent to none, or all have an effect."""
+    for how, holds in ((EQUIVALENT, True), (EFFECT, False)):
+        if all(found == how for _, _, found in lines):
+            return holds
+    return None
+
+
+def _moved(row: Mapping[str, object]) -> float:
+    value = row.get("moved")
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _task(study: Study, item: str) -> str:
+    for pair in study.pairs[study.design.arms[0].name].pairs:
+        if pair.base["item"] == item:
+            return str(pair.base["task"])
+    return ""
 
 
 def _share(interval: Interval) -> str:
@@ -134,3 +268,8 @@ def _share(interval: Interval) -> str:
 def _points(interval: Interval) -> str:
     low, high = 100 * interval.low, 100 * interval.high
     return f"{100 * interval.estimate:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def _number(interval: Interval, sign: str = "") -> str:
+    mean, low, high = (round(v, 3) + 0.0 for v in (interval.estimate, interval.low, interval.high))
+    return f"{mean:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"

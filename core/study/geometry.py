@@ -15,8 +15,8 @@ from core.measures.collapse import collapse_curve
 from core.measures.geometry import entropy_rank, norm_profile, variance_shares
 from core.measures.pca import fit_axes
 from core.measures.similarity import across_runs, within_run
-from core.study import charts, figures
-from core.study.html import paragraph
+from core.study import charts, heat
+from core.study.html import absent, figure, paragraph
 from core.study.study import Study
 
 FEWEST = 5
@@ -25,15 +25,16 @@ Line = list[tuple[float, float, float, float]]
 
 def section(latents: Mapping[str, Tensor], study: Study) -> str:
     """The latents' own figures (F2, F10, F19, F20 and lengths); "" where there are too few."""
-    if len(latents) < FEWEST:
-        return ""
-    steps = min(len(one) for one in latents.values())
-    if not steps:
-        return ""
+    title = "<h2>How the latents lie</h2>"
+    steps = min((len(one) for one in latents.values()), default=0)
+    if len(latents) < FEWEST or not steps:
+        why = f"fewer than {FEWEST} runs of this study have latents."
+        missing = ("F2 (collapse)", "F10 (map)", "F19 (graded inputs)", "F20 (variance)")
+        return title + "".join(absent(name, why) for name in missing)
     table = torch.stack([one[:steps] for one in latents.values()])  # (N, K, D)
     names = _tasks(latents, study)
     parts = [
-        "<h2>How the latents lie</h2>",
+        title,
         paragraph(
             f"{len(table)} items, {steps} latents each. Alike is not unused, and different is not "
             "used; what an edit does to the answer is told above."
@@ -43,7 +44,7 @@ def section(latents: Mapping[str, Tensor], study: Study) -> str:
         _map(table, names),
         _variance(table, names),
         _lengths(table),
-        _slope(study),
+        _slope(table, study),
     ]
     return "".join(parts)
 
@@ -60,19 +61,26 @@ def _collapse(table: Tensor) -> str:
         curve = collapse_curve(across_runs(table, kind))
         rows = zip(curve.mean.tolist(), curve.low.tolist(), curve.high.tolist(), strict=True)
         lines[f"cosine, {kind}"] = [(float(k + 1), *row) for k, row in enumerate(rows)]
-    return charts.series(
-        lines,
-        "F2  How alike different items' latents are, step by step (10th to 90th percentile)",
-        "step",
-        "cosine over pairs of items",
+    drawn = charts.series(
+        lines, "F2  How alike different items' latents are, step by step", "step", "cosine"
+    )
+    return figure(
+        drawn,
+        f"F2 Collapse curve: mean cosine over the pairs of n = {len(table)} items, step by step; "
+        "bars: 10th to 90th percentile of the pairs, no interval of the mean.",
     )
 
 
 def _matrix(table: Tensor) -> str:
     mean = torch.stack([within_run(one) for one in table]).nanmean(0)
-    panel = figures.grid(mean.tolist(), f"cosine {float(mean.min()):.2f} to 1", 0.0, 1.0)
-    caption = "F2  Cosine between the steps of one run, mean over items"
-    return f"<p><b>{caption}</b></p><div class='grids'>{panel}</div>"
+    names = [str(step + 1) for step in range(len(mean))]
+    return figure(
+        heat.heat(
+            mean.tolist(), names, names, "F2b  Cosine between the steps of one run", "step",
+            "step", "cosine",
+        ),
+        f"F2b Cosine between the steps of one run, mean over n = {len(table)} items, no interval.",
+    )  # fmt: skip
 
 
 def _map(table: Tensor, names: list[str]) -> str:
@@ -88,18 +96,23 @@ def _map(table: Tensor, names: list[str]) -> str:
         [(float(x), float(y)) for x, y in torch.stack(found).mean(0)] for found in courses.values()
     ]
     shares = " and ".join(f"{share:.0%}" for share in axes.shares)
-    return charts.cloud(
+    drawn = charts.cloud(
         groups,
         paths,
-        "F10  Latents on their first two principal axes, by task; lines: mean course over steps",
+        "F10  Latents on their first two principal axes, by task",
         f"PCA of all steps together; the axes carry {shares} of the variance",
+    )
+    return figure(
+        drawn,
+        f"F10 Latents of n = {count} items on their first two principal axes, by task; lines: the "
+        "mean course over the steps. A map, no evidence: distances off its plane are not seen.",
     )
 
 
 def _variance(table: Tensor, names: list[str]) -> str:
     found = variance_shares(table, names)
     if found.step != found.step:
-        return ""
+        return absent("F20 (variance)", "the latents do not vary, or each has a task of its own.")
     shares = {
         "step": found.step,
         "task": found.task,
@@ -108,7 +121,12 @@ def _variance(table: Tensor, names: list[str]) -> str:
     }
     last = table[:, -1]
     rank = entropy_rank(last, "singular value")
-    return charts.bars(shares, "F20  Where the latents' variance comes from") + paragraph(
+    drawn = charts.bars(shares, "F20  Where the latents' variance comes from")
+    return figure(
+        drawn,
+        f"F20 Shares of the latents' variance (trace-based ANOVA); n = {len(table)} items × "
+        f"{table.shape[1]} steps, no interval.",
+    ) + paragraph(
         f"Effective rank (entropy of the singular values) of the last step's latents: {rank:.1f} "
         f"of at most {min(len(last) - 1, last.shape[1])}."
     )
@@ -117,15 +135,19 @@ def _variance(table: Tensor, names: list[str]) -> str:
 def _lengths(table: Tensor) -> str:
     found = norm_profile(table)
     rows = zip(found.median.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
-    return charts.series(
-        {"‖z‖, median": [(float(k + 1), *row) for k, row in enumerate(rows)]},
-        "Lengths of the latents, step by step (10th to 90th percentile)",
-        "step",
-        "‖z‖",
+    return figure(
+        charts.series(
+            {"‖z‖, median": [(float(k + 1), *row) for k, row in enumerate(rows)]},
+            "F2c  Lengths of the latents, step by step",
+            "step",
+            "‖z‖",
+        ),
+        f"F2c Median length of the latents, step by step; n = {len(table)} items, bars: 10th to "
+        "90th percentile of the items.",
     )
 
 
-def _slope(study: Study) -> str:
+def _slope(table: Tensor, study: Study) -> str:
     """How far graded edits of the picture move the latents (F19)."""
     lines: dict[str, Line] = {}
     for name, pairs in study.pairs.items():
@@ -139,13 +161,19 @@ def _slope(study: Study) -> str:
             at = (arm.x.strength, float(values.mean()), low, high)
             lines.setdefault(arm.x.kind, []).append(at)
     drawn = [
-        charts.series(
-            {kind: sorted(line)},
-            f"F19  How far the latents move: {kind} (10th to 90th percentile)",
-            "strength",
-            "mean ‖z′ − z‖ / ‖z‖",
+        figure(
+            charts.series(
+                {kind: sorted(line)},
+                f"F19  How far the latents move: {kind}",
+                "strength",
+                "mean ‖z′ − z‖ / ‖z‖",
+            ),
+            f"F19 How far the latents move when the picture is changed by degrees ({kind}): mean "
+            f"over n = {len(table)} items at most; bars: 10th to 90th percentile of the items.",
         )
         for kind, line in lines.items()
         if len(line) > 1
     ]
-    return "".join(drawn)
+    return "".join(drawn) or absent(
+        "F19 (graded inputs)", "no arm of this study changes the picture by degrees."
+    )

@@ -7,6 +7,7 @@ light and on dark paper.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -25,7 +26,7 @@ def heat(
     across: str,
     unit: str,
     marked: Sequence[Sequence[bool]] = (),
-    digits: int = 2,
+    digits: int | None = None,
     said: Sequence[Sequence[str]] = (),
 ) -> str:
     """A table of numbers as colours and numbers.
@@ -36,13 +37,15 @@ def heat(
         down, across: what rows and columns are.
         unit: of the numbers.
         marked: cells to be framed.
-        digits: behind the point.
+        digits: behind the point; None gives the largest three figures.
         said: what each cell says when it is pointed at, in place of its number.
     """
     known = [abs(v) for row in values for v in row if v == v]
     if not known:
         return ""
     most = max(known) or 1.0
+    if digits is None:
+        digits = min(4, max(0, 2 - math.floor(math.log10(most))))
     wide = max(LEFT + CELL * len(columns) + 20, 460)
     high = TOP + TALL * len(rows) + 78
     parts = [opened(wide, high, title)]

@@ -48,10 +48,10 @@ def figure(
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([numbers[0], *numbers[1]])
         links.append(_link(f"{name}.csv", "text/csv", out.getvalue(), "CSV"))
-    saved = f" <span class='save'>{' '.join(links)}</span>" * bool(links)
+    saved = f" <span class='save'>{' '.join(links)}</span>" if links else ""
     return (
-        f"<figure id='{escape(name)}'>{drawn}<figcaption>{escape(caption)}{saved}</figcaption>"
-        "</figure>"
+        f"<figure data-figure='{escape(name)}'>{drawn}"
+        f"<figcaption>{escape(caption)}{saved}</figcaption></figure>"
     )
 
 
@@ -71,7 +71,7 @@ def interval(value: Interval, scale: float = 1.0, digits: int = 1, signed: bool 
     if value.estimate != value.estimate:
         return "–"
     sign = "+" if signed else ""
-    values = [scale * v for v in (value.estimate, value.low, value.high)]
+    values = [round(scale * v, digits) + 0.0 for v in (value.estimate, value.low, value.high)]
     return "{:{s}.{d}f} ({:{s}.{d}f} to {:{s}.{d}f})".format(*values, d=digits, s=sign)
 
 

@@ -62,5 +62,5 @@ def overlay(
                 f'opacity="{0.85 * weight / most:.3f}"><title>{escape(name)}, patch {row + 1}, '
                 f"{column + 1}: {weight:.2%}</title></rect>"
             )
-        parts.append(text(x, y + tall + 14, f"{sum(weights):.0%} on the picture"))
+        parts.append(text(x, y + tall + 14, f"{sum(weights):.0%}"))
     return "".join([*parts, "</svg>"])

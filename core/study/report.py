@@ -15,8 +15,9 @@ from core.errors import RecordError
 from core.records.atomic import replacing
 from core.study import geometry, sections
 from core.study.exports import effects_csv, results_csv, results_parquet
-from core.study.findings import findings, latents_of
+from core.study.findings import findings
 from core.study.inside import looks_of
+from core.study.kept import latents_of
 from core.study.probing import probes
 from core.study.relay import relays_of
 from core.study.runner import KEPT_LATENTS
@@ -65,7 +66,6 @@ def html(study: Study, folder: str | Path, rerun: Sequence[str] = ()) -> str:
     Args:
         folder: where the study keeps its latents.
     """
-    latents = latents_of(folder)
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
@@ -74,11 +74,9 @@ def html(study: Study, folder: str | Path, rerun: Sequence[str] = ()) -> str:
         "<h1>Does this model use what it imagines?</h1>",
         f"<p>{sections.heading(study)}</p>",
         *body(study, folder),
-        sections.published(findings(study.effects, latents)),
-        geometry.section(latents, study),
         sections.card(study),
         sections.problems(study),
-        sections.method(),
+        sections.method(study),
         sections.settings(study, rerun),
         "</body></html>",
     ]
@@ -87,10 +85,12 @@ def html(study: Study, folder: str | Path, rerun: Sequence[str] = ()) -> str:
 
 def body(study: Study, folder: str | Path) -> list[str]:
     """The sections that a finished study shows everywhere, health first."""
-    latents = latents_of(folder, "latents", KEPT_LATENTS)
-    sites = latents_of(folder, "sites", KEPT_LATENTS)
     base = [pair.base for pair in study.pairs[study.design.arms[0].name].pairs]
     looks = looks_of(folder, base)
+    ran = [row["item"] for row in base if row["imagined"]]
+    latents = latents_of(folder, "latents", KEPT_LATENTS, ran)
+    sites = latents_of(folder, "sites", KEPT_LATENTS, ran)
+    few = latents_of(folder, items=ran)
     return [
         sections.verdict(study),
         sections.health(study),
@@ -102,6 +102,8 @@ def body(study: Study, folder: str | Path) -> list[str]:
         sections.steps(looks, study),
         sections.layers(looks, study),
         sections.looking(looks, study),
+        sections.published(findings(study, few, sites), study),
+        geometry.section(few, study),
         sections.tasks(study),
     ]
 

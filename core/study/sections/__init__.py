@@ -6,11 +6,12 @@ text's own colour, so that they can be read on light and on dark paper.
 
 from core.study.sections.appendix import card, method, problems, settings
 from core.study.sections.arms import donors, effects
-from core.study.sections.inside import probed, published
 from core.study.sections.layers import layers
 from core.study.sections.looks import looking
 from core.study.sections.outcome import heading, health, tasks, verdict
 from core.study.sections.paths import mediation, words
+from core.study.sections.probes import probed
+from core.study.sections.published import published
 from core.study.sections.steps import steps
 
 __all__ = [

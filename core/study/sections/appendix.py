@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Sequence
 from html import escape
 
-from core.study.html import paragraph, table
+from core.study.alignment import GATE, SAID
+from core.study.html import figure, paragraph, table
 from core.study.study import Study
 
 METHOD = (
@@ -15,7 +16,7 @@ METHOD = (
     " item; the item is the unit, random draws are averaged within it, and items on one picture "
     "are resampled together. The choice is the option with the highest log-probability after the "
     "run's own words (the parsed answer where an item has no options). Rates have Wilson or "
-    "Newcombe intervals, clustered data and continuous outcomes BCa bootstrap intervals. "
+    "Newcombe intervals, clustered data and continuous outcomes bootstrap intervals. "
     "“Equivalent to none” is shown by two one-sided tests against the margins declared before the"
     " run, never by a large p: few answers change, and the change of accuracy or of the right "
     "option's logit difference lies inside its own margin. An effect is asked of accuracy and of "
@@ -40,7 +41,11 @@ def card(study: Study) -> str:
         ]
         for check in study.checks
     ]
-    return "<h2>Validation card</h2>" + table(["check", "result", "seen"], rows)
+    said = (
+        "F21 The instrument on this model: what must be exactly so, what must act, what must not. "
+        f"n = {study.about['items']} items; a check that fails takes the verdict away."
+    )
+    return "<h2>Validation card</h2>" + figure(table(["check", "result", "seen"], rows), said)
 
 
 def problems(study: Study) -> str:
@@ -51,9 +56,10 @@ def problems(study: Study) -> str:
     return f"<h2>Not used ({len(study.problems)})</h2><ul>{lines}</ul>"
 
 
-def method() -> str:
+def method(study: Study) -> str:
     """How it was done."""
-    return "<h2>Method</h2>" + "".join(paragraph(words) for words in METHOD)
+    said = (*METHOD, f"{SAID[study.design.alignment]} {GATE}")
+    return "<h2>Method</h2>" + "".join(paragraph(words) for words in said)
 
 
 def settings(study: Study, rerun: Sequence[str]) -> str:

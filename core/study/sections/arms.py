@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.study import charts, figures
 from core.study.effects import LEAST_ITEMS, Effect
-from core.study.html import interval, number, table
+from core.study.html import absent, figure, interval, number, table
 from core.study.study import Study
 
 
@@ -17,41 +17,67 @@ def effects(study: Study) -> str:
         return ""
     margins = study.design.margins
     declared = [e for e in shown if e.declared]
+    few, many = min(e.items for e in shown), max(e.items for e in shown)
+    n = f"n = {many} items" if few == many else f"n = {few} to {many} items an arm"
+    level = f"{100 * study.design.level:g} % intervals"
     drawn = [
-        figures.forest(
-            [(e.arm, e.change, e.verdict) for e in declared],
-            margins.accuracy,
-            "F3  Change of accuracy, points (shaded: declared margin; right: the arm's verdict)",
+        figure(
+            figures.forest(
+                [(e.arm, e.change, e.verdict) for e in declared],
+                margins.accuracy,
+                "F3  Change of accuracy, points",
+            ),
+            f"F3 Change of accuracy against the base, points; {n}, {level} (Newcombe; bootstrap by "
+            "picture where items share one). Shaded: the declared margin; right: its verdict.",
         ),
-        figures.forest(
-            [(e.arm, e.flips, e.on_flips) for e in declared],
-            None,
-            "F3  Answers that changed, % (right: verdict on changed answers alone)",
-            unit="%",
-            signed=False,
+        figure(
+            figures.forest(
+                [(e.arm, e.flips, e.on_flips) for e in declared],
+                margins.flips,
+                "F3b  Answers that changed, %",
+                unit="%",
+                signed=False,
+            ),
+            f"F3b Answers that changed, %; {n}, {level} (Wilson; bootstrap by picture where items "
+            "share one). Shaded: the declared margin; right: the verdict on changed answers alone.",
         ),
-        figures.forest(
-            [(e.arm, e.logit, e.on_logit) for e in declared],
-            margins.logit,
-            "F3  Change of the right option's logit difference, nats",
-            scale=1.0,
-            unit="nats",
+        figure(
+            figures.forest(
+                [(e.arm, e.logit, e.on_logit) for e in declared],
+                margins.logit,
+                "F3c  Change of the right option's logit difference, nats",
+                scale=1.0,
+                unit="nats",
+            ),
+            f"F3c Change of the right option's logit difference, nats; {n}, {level} (bootstrap by "
+            "picture). Shaded: the declared margin; right: the verdict on it alone.",
         ),
-        figures.stacked([(e.arm, e.flows) for e in shown], "F4  How answers moved, items"),
-        _doses(shown),
-        charts.strip(
-            [
-                (e.arm, e.dose["epsilon"], e.dose["percentile"])
-                for e in shown
-                if e.dose.get("percentile", float("nan")) == e.dose.get("percentile")
-            ],
-            "F16  How far from normal each edit goes: median percentile among clean latents",
+        figure(
+            figures.stacked([(e.arm, e.flows) for e in shown], "F4  How answers moved, items"),
+            f"F4 How answers moved: right (R) or wrong (W) before → after, W′ another wrong "
+            f"answer; {n}, counts of the first draw, no interval.",
         ),
+        _doses(study, shown)
+        or absent("F5 (dose and response)", "this preset has no graded doses."),
+        figure(
+            charts.strip(
+                [
+                    (e.arm, e.dose["epsilon"], e.dose["percentile"])
+                    for e in shown
+                    if e.dose.get("percentile", float("nan")) == e.dose.get("percentile")
+                ],
+                "F16  How far from normal each edit goes",
+            ),
+            f"F16 Median percentile of the edited latents among clean ones (distance from their "
+            f"mean), with the mean delivered ε; {n}, no interval. Shaded: beyond the 99th, off the "
+            "manifold.",
+        )
+        or absent("F16 (how far from normal)", "no arm edits latents that a bank says are normal."),
     ]
     return "<h2>Effects</h2>" + "".join(drawn) + _effects_table(shown) + _absent(study)
 
 
-def _doses(shown: Sequence[Effect]) -> str:
+def _doses(study: Study, shown: Sequence[Effect]) -> str:
     """Dose and response, with the sham and the positive control on the same axes."""
     doses = sorted((e for e in shown if e.role == "dose"), key=lambda e: e.dose.get("epsilon", 0))
     if not doses:
@@ -68,8 +94,19 @@ def _doses(shown: Sequence[Effect]) -> str:
     ]
     if swaps:
         lines["swap, other answer"] = swaps[:1]
-    return figures.curves(
-        lines, "F5  Dose and response", "delivered ε", "share of answers that change"
+    acting = next((e for e in shown if e.role == "input" and e.declared), None)
+    beside = ""
+    if acting is not None:
+        # an edit of the picture has no ε; it stands over the whole axis
+        ends = [min(d.dose["epsilon"] for d in doses), max(d.dose["epsilon"] for d in doses)]
+        lines[f"positive control: {acting.arm}"] = [(end, acting.flips) for end in ends]
+        beside = " The positive control has no ε and is drawn at both ends."
+    return figure(
+        figures.curves(
+            lines, "F5  Dose and response", "delivered ε", "share of answers that change"
+        ),
+        f"F5 Share of answers that change against the delivered dose; n = {doses[0].items} items, "
+        f"{100 * study.design.level:g} % intervals (Wilson, or bootstrap by picture).{beside}",
     )
 
 
@@ -114,12 +151,14 @@ def donors(study: Study) -> str:
         asked = sum(value == value for value in study.pairs[effect.arm].follows().tolist())
         if asked >= LEAST_ITEMS and effect.locus in ("content", "slot"):
             rows.append((effect.arm, effect.follow, f"{asked} items"))
+    title = "<h2>Does the answer follow the donor?</h2>"
     if not rows:
-        return ""
-    return "<h2>Does the answer follow the donor?</h2>" + figures.forest(
-        rows,
-        None,
-        "F17  Answers that become the donor's, % of items whose own answer is another",
-        unit="%",
-        signed=False,
+        why = f"fewer than {LEAST_ITEMS} items had a donor with another answer in any arm."
+        return title + absent("F17 (following the donor)", why)
+    return title + figure(
+        figures.forest(
+            rows, None, "F17  Answers that become the donor's, %", unit="%", signed=False
+        ),
+        "F17 Answers that become the donor's, % of the items whose own answer is another; n beside "
+        f"each, {100 * study.design.level:g} % intervals (Wilson, or bootstrap by picture).",
     )

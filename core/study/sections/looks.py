@@ -47,7 +47,8 @@ def _attention(looks: Sequence[Look], study: Study) -> str:
             ),
             f"F11 Attention of each latent over the picture, item {look.item} "
             f"(answer {look.gold}), mean over layers and heads; orange: more, relative to the "
-            "strongest patch of this run. One run, no interval.",
+            "strongest patch of this run; below each, the share that falls on the picture. One "
+            "run, no interval.",
         )
         for look in looks[:SHOWN]
     ]
@@ -79,16 +80,17 @@ def _mass(looks: Sequence[Look], study: Study, who: str) -> str:
         keys = sum(look.mass["keys"][group][0] for look in found) / len(found)
         shares.append(f"{group} {keys:.0%}")
     speaker = "the latents" if who == "latents" else "the slot the answer is read from"
+    figure_name = "F11b" if who == "latents" else "F11c"
     return figure(
         charts.series(
             {name: drawn(line, 100) for name, line in lines.items()},
-            f"F11  Attention mass of {speaker}, layer by layer",
+            f"{figure_name}  Attention mass of {speaker}, layer by layer",
             "layer",
             "share of the attention, %",
         ),
-        f"F11 Attention mass of {speaker} by group of keys, mean over heads; n = {len(found)} "
-        f"items, {spread(study.design.level)}. Attention that chooses nothing would give the "
-        f"share of the keys the answer sees: {', '.join(shares)}.",
+        f"{figure_name} Attention mass of {speaker} by group of keys, mean over heads; "
+        f"n = {len(found)} items, {spread(study.design.level)}. Attention that chooses nothing "
+        f"would give the share of the keys the answer sees: {', '.join(shares)}.",
         (["edge", "layer", "%", "low", "high"], rows_of(lines, 100)),
     )
 
@@ -141,7 +143,7 @@ def _summary(looks: Sequence[Look], study: Study) -> str:
     return figure(
         table(head, rows),
         f"F14 What the output layer reads in the latents as they are fed; n = {len(looks)} items, "
-        f"{spread(study.design.level, 'Wilson, by picture BCa')}.",
+        f"{spread(study.design.level, 'Wilson, or bootstrap by picture')}.",
         (head, rows),
     )
 

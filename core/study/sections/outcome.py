@@ -5,7 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from core.study.html import paragraph, table
+from core.measures.statistics import wilson
+from core.study import figures
+from core.study.html import figure, paragraph, table
 from core.study.study import Study
 from core.study.tallies import health_of
 
@@ -56,8 +58,23 @@ def health(study: Study) -> str:
     rows: list[list[Any]] = [["base", len(base), *_healthy(first)]]
     rows += [[e.arm, e.items, *_healthy(e.health)] for e in study.effects.values() if e.items]
     head = ["arm", "items", "imagined", "latents", "unread", "repeats", "cut off", "length"]
+    n, level = len(base), study.design.level
+    panel = [
+        (name, wilson(round(first[key] * n), n, level), "")
+        for name, key in (
+            ("answered with imagining", "imagined"),
+            ("answer could not be read", "unread"),
+            ("ends in repetition", "repeats"),
+            ("cut off by length", "cut off"),
+        )
+    ]
+    drawn = figure(
+        figures.forest(panel, None, "F18  Health of the base runs, %", unit="%", signed=False),
+        f"F18 Emission, reading and repetition of the runs on the items as they are, %; n = {n} "
+        f"items, {100 * level:g} % intervals (Wilson).",
+    )
     each = f"<details><summary>Every arm</summary>{table(head, rows)}</details>"
-    return title + paragraph(said) + each
+    return title + paragraph(said) + drawn + each
 
 
 def _healthy(found: dict[str, float]) -> list[str]:

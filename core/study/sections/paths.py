@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.study import charts, figures
-from core.study.html import interval, paragraph, table
+from core.study.html import absent, figure, interval, paragraph, table
 from core.study.mediation import Split
 from core.study.relay import Relay
 from core.study.study import Study
@@ -13,9 +13,10 @@ from core.study.study import Study
 
 def mediation(study: Study) -> str:
     """TE = NDE + TIE, with the interaction and the controlled direct effect (F9)."""
-    if not study.splits:
-        return ""
     parts = ["<h2>What goes through the latents</h2>"]
+    if not study.splits:
+        why = "no arm of this study crosses the latents of one input with another input."
+        return parts[0] + absent("F9 (mediation)", why)
     for name, split in study.splits.items():
         unit, scale = ("nats", 1.0) if "nats" in split.outcome else ("points", 100.0)
         rows = [
@@ -26,8 +27,21 @@ def mediation(study: Study) -> str:
             ("INT = TE − NDE − NIE", split.interaction, ""),
             ("CDE, latents at their means", split.controlled, ""),
         ]
-        parts.append(charts.waterfall(split, f"F9  {name}: TE = NDE + TIE", scale, unit))
-        parts.append(figures.forest(rows, None, f"{name} ({split.items} items)", scale, unit))
+        of = f"{name}; n = {split.items} items"
+        parts.append(
+            figure(
+                charts.waterfall(split, f"F9  {name}: TE = NDE + TIE, {unit}", scale, unit),
+                f"F9 The total effect as the sum of its direct part and what goes through the "
+                f"latents, {unit}: {of}; means, their intervals below.",
+            )
+        )
+        parts.append(
+            figure(
+                figures.forest(rows, None, f"F9b  {name}, {unit}", scale, unit),
+                f"F9b Terms of the mediation, {unit}: {of}, {100 * study.design.level:g} % "
+                "intervals (bootstrap by picture).",
+            )
+        )
         parts.append(paragraph(_split_words(split, scale, unit)))
     return "".join(parts)
 

@@ -64,7 +64,7 @@ def missing(study: Study, looks: Sequence[Look]) -> str:
     return "none of the items that were looked into could be changed step by step."
 
 
-def spread(level: float, kind: str = "BCa bootstrap by picture") -> str:
+def spread(level: float, kind: str = "bootstrap by picture") -> str:
     """“95 % intervals (…)” in a caption."""
     return f"{100 * level:g} % intervals ({kind})"
 
@@ -91,7 +91,7 @@ def _profile(found: Sequence[Look], study: Study) -> str:
         lines = step_profile(found, design, of, rate=one)
         said = {NAMES[mode]: line for mode, line in lines.items()}
         up = "answers changed, %" if one else f"{what}, {unit}"
-        kind = "Wilson, by picture BCa" if one else "BCa bootstrap by picture"
+        kind = "Wilson, or bootstrap by picture" if one else "bootstrap by picture"
         parts.append(
             figure(
                 charts.series(
@@ -126,7 +126,6 @@ def _influence(found: Sequence[Look], study: Study) -> str:
     rows, columns = [str(k + 1) for k in range(count)], [str(k + 1) for k in range(count)]
     if count < 2:
         return absent("F7 (influence between steps)", "these runs have a single latent.")
-    digits = 3 if made.total.estimate < count else 2
     later = [
         [w if s >= k else float("nan") for s, w in enumerate(row)]
         for k, row in enumerate(made.weights)
@@ -139,13 +138,12 @@ def _influence(found: Sequence[Look], study: Study) -> str:
         "latent changed",
         f"answer read after so many latents ({count}: the run's own end)",
         "nats",
-        digits=digits,
     )
-    nodes = [f"z{k + 1}" for k in range(count)] + ["answer"]
+    nodes = [f"z{k + 1}" for k in range(count)] + ["Y"]
     graph = arcs.arcs(
         nodes,
         [(start - 1, stop, weight) for start, stop, weight in made.edges],
-        "F7  Each latent's strongest way out (from a tenth of the largest on)",
+        "F7b  Each latent's strongest way out (from a tenth of the largest on)",
         "nats",
     )
     said = (
@@ -162,7 +160,13 @@ def _influence(found: Sequence[Look], study: Study) -> str:
         for s, w in enumerate(row)
         if s >= k
     ]
-    return figure(drawn_map + graph, said, (["latent changed", "read after", "nats"], numbers))
+    seen = (
+        "F7b The same as a graph: each latent's strongest way out, from a tenth of the largest on; "
+        f"n = {made.items} items, means without intervals."
+    )
+    return figure(drawn_map, said, (["latent changed", "read after", "nats"], numbers)) + figure(
+        graph, seen
+    )
 
 
 def _exits(found: Sequence[Look], study: Study) -> str:
@@ -184,6 +188,6 @@ def _exits(found: Sequence[Look], study: Study) -> str:
         ),
         f"F8 Early exit: share of items, %, with the answer after k latents; area over the curve "
         f"(0: latents never needed) {interval(made.area, 1, 2, False)}; n = {made.items} items, "
-        f"{spread(study.design.level, 'Wilson, by picture BCa')}.{apart}",
+        f"{spread(study.design.level, 'Wilson, or bootstrap by picture')}.{apart}",
         (["series", "latents", "%", "low", "high"], rows_of(lines, 100)),
     )
