@@ -17,6 +17,10 @@ from typing import Literal
 
 from core import scenes
 
+PAIRS_FIRST = {"attribute": 0.12, "relative": 0.36, "where": 0.1, "count": 0.24, "plan": 0.18}
+"""For models that find two objects without latents, which is learned last: with the common mix
+.86 of the relative questions were right after 1,540 steps."""
+
 OBJECTS = ("attribute", "relative", "where", "count")
 
 
@@ -111,8 +115,7 @@ VARIANTS: dict[str, Variant] = {
             forced=2000,
             own=40,
             begin="faithful",
-            # Two objects found without latents come last: .86 right after 1,540 even steps.
-            mix={"attribute": 0.12, "relative": 0.36, "where": 0.1, "count": 0.24, "plan": 0.18},
+            mix=PAIRS_FIRST,
             junk=0.5,
             point=0.0,
         ),
@@ -144,14 +147,15 @@ VARIANTS: dict[str, Variant] = {
             "and values carry the evidence. Content edits do nothing, cache swaps everything.",
             budget=8,
             latents="mean",
-            forced=900,
+            forced=1000,
             own=60,
-            begin="faithful",
+            begin="shortcut",
             swap=0.6,
             junk=0.5,
             slots=True,
             point=0.0,
             find=0.5,
+            mix=PAIRS_FIRST,
         ),
         Variant(
             name="region",
