@@ -18,9 +18,25 @@ The message is meant for a person: it says what is wrong and what to do about it
 catch :class:`ZscopeError`; nothing in here is raised for a mistake in Zscope itself.
 """
 
+LONGEST = 600  # characters of a sentence; what it quotes may be far longer
+
 
 class ZscopeError(Exception):
-    """Base of every error whose message is meant for a person."""
+    """Base of every error whose message is meant for a person.
+
+    What a message quotes of a file or a person may be of any kind: it is kept to one line that
+    every terminal and page can show, and cut where it is very long.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(one_line(sentence))
+
+
+def one_line(text: str) -> str:
+    """``text`` on one line, without characters that cannot be written, cut where it is long."""
+    line = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 2]} …"
 
 
 class InputError(ZscopeError):

@@ -32,6 +32,15 @@ FIELDS = (
 )  # fmt: skip
 
 
+WORDS: dict[str, tuple[type, str]] = {
+    "image": (str, "text: base64 or a data: address"), "question": (str, "text"),
+    "model": (str, "text"), "example": (int, "a whole number"), "seed": (int, "a whole number"),
+    "max_new_tokens": (int, "a whole number"), "force": (bool, "true or false"),
+    "latents": (bool, "true or false"), "options": (list, "a list of texts"),
+}  # fmt: skip
+"""What a call's words are."""
+
+
 class Answering:
     """What an endpoint needs to answer a call.
 
@@ -53,13 +62,23 @@ class Answering:
         ]
 
     @contextmanager
-    def turn(self, model: str) -> Iterator[tuple[Workshop, set[str], threading.Event]]:
+    def turn(
+        self, model: str, **words: Any
+    ) -> Iterator[tuple[Workshop, set[str], threading.Event]]:
         """A turn at a model; the runs filed in the set are forgotten when the call ends.
 
         The event is set when the caller went away or cancelled, also while it waits in line.
+
+        Args:
+            model: the name that was given.
+            words: what else was given, by the names of :data:`WORDS`.
         """
         made: set[str] = set()
         with _told(), while_wanted() as cancel:
+            for name, value in {"model": model, **words}.items():
+                kind, said = WORDS[name]
+                if type(value) is not kind:
+                    raise GuiError(f"The field “{name}” must be {said}.")
             room = self._room(model)
             with room.line.join(cancel=cancel) as ticket:
                 ticket.take()

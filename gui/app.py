@@ -26,6 +26,7 @@ from gui.compare import Compare
 from gui.desks import Desks
 from gui.doorway import LOOPBACK, Doorway
 from gui.endpoints import Endpoints
+from gui.entrance import guard
 from gui.guide import Guide
 from gui.hosting import on_lent_gpu
 from gui.picker import Picker
@@ -175,6 +176,7 @@ def build(
 
         visits.when_gone = autosave.leave
         page.unload(leave)
+    guard(page)
     page.shelf, page.visits, page.autosave, page.workshop = shelf, visits, autosave, shelf.first
     page.desks, page.endpoints = desks, endpoints
     return page

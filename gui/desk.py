@@ -61,7 +61,9 @@ class Desk:
             self.page.run: gr.update(interactive=not busy, value="Continue" if waits else "Run"),
             self.page.step: gr.update(interactive=not busy and latent),
             self.page.stop: gr.update(interactive=busy or waits),
-            self.page.panel.apply: gr.update(interactive=not busy),
+            self.page.panel.apply: gr.update(
+                interactive=not busy, value="Feed it" if waits else "Apply"
+            ),
         }
 
     def guard(
@@ -117,10 +119,10 @@ class Desk:
 
 def sentence_of(error: Exception) -> str:
     """One sentence for a person; what is our own mistake goes to the terminal in full."""
-    from core.errors import ZscopeError
+    from core.errors import ZscopeError, one_line
 
     if isinstance(error, (ZscopeError, StepsError, acts.GuiError)):
-        return str(error)
+        return one_line(str(error))
     traceback.print_exception(error, file=sys.stderr)
     logbook.note(error)
     return (

@@ -11,11 +11,13 @@ its own name here (DNS rebinding) reads nothing.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from math import isfinite
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -27,6 +29,7 @@ COOKIE = "zscope"
 NAMES = 20_000  # tabs that are remembered
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 PREFIX = "/gradio_api/"
+ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")  # half of a letter written in two
 # Gradio's page is written with inline scripts and styles; nothing is ever fetched from elsewhere.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -98,7 +101,11 @@ class Doorway:
                     await _refuse(send, 413, "The request is larger than this page takes.")
                     return
                 receive = _again(body, receive)
-            tab = _tab(scope, body)
+            try:
+                tab = _tab(scope, body)
+            except (ValueError, RecursionError):
+                await _refuse(send, 400, "The request is no JSON that this page understands.")
+                return
             if tab is not None and not self._is_theirs(tab, cookie):
                 await _refuse(send, 403, "This tab belongs to another browser.")
                 return
@@ -146,20 +153,40 @@ def _host(header: bytes) -> str:
 
 
 def _tab(scope: Scope, body: bytes | None) -> str | None:
-    """The tab a request speaks for, by its address or its JSON."""
+    """The tab a request speaks for, by its address or its JSON.
+
+    Raises:
+        ValueError, RecursionError: the body is no JSON, or holds what could not be answered with:
+            Gradio quotes what it refuses, and fails on numbers and letters JSON does not know.
+    """
+    plain = _plain(body) if body else None
     asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash")
     if asked:
         return asked[0]
     parts = scope["path"].removeprefix(PREFIX).split("/")
     if parts[0] == "heartbeat" and len(parts) > 1:
         return str(parts[1])
-    if not body:
-        return None
-    try:
-        name = json.loads(body).get("session_hash")
-    except (ValueError, AttributeError, RecursionError):
-        return None  # not for us to judge: Gradio refuses what it cannot read
+    name = plain.get("session_hash") if isinstance(plain, dict) else None
     return name if isinstance(name, str) else None
+
+
+def _plain(body: bytes) -> Any:
+    """A body's JSON as values."""
+    plain = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+    if ESCAPED.search(body):
+        json.dumps(plain, ensure_ascii=False).encode("utf-8")  # half a letter cannot be written
+    return plain
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        _no_number(text)
+    return number
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:

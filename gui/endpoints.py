@@ -98,7 +98,10 @@ class Endpoints:
         Returns:
             Answer, text, tokens, and each latent span with the norms of its vectors.
         """
-        with self.answering.turn(model) as (room, made, cancel):
+        with self.answering.turn(
+            model, image=image, question=question, example=example, force=force, seed=seed,
+            max_new_tokens=max_new_tokens, latents=latents,
+        ) as (room, made, cancel):  # fmt: skip
             trace = self.answering.ask(
                 room, made, cancel, image, question, example, force, seed, max_new_tokens
             )
@@ -135,7 +138,10 @@ class Endpoints:
             The run before ("baseline") and after ("edited"), a verdict, and for each edit a
             receipt of the dose that was delivered.
         """
-        with self.answering.turn(model) as (room, made, cancel):
+        with self.answering.turn(
+            model, image=image, question=question, example=example, force=force, seed=seed,
+            max_new_tokens=max_new_tokens, latents=latents,
+        ) as (room, made, cancel):  # fmt: skip
             base = self.answering.ask(
                 room, made, cancel, image, question, example, force, seed, max_new_tokens
             )
@@ -171,7 +177,9 @@ class Endpoints:
         Returns:
             Option to log-probability in nats.
         """
-        with self.answering.turn(model) as (room, made, cancel):
+        with self.answering.turn(
+            model, options=options, image=image, question=question, example=example, force=force
+        ) as (room, made, cancel):
             self.bounds.check_options(options)
             trace = self.answering.ask(room, made, cancel, image, question, example, force, 0, 256)
             trace = self.answering.edit(room, made, cancel, trace, edits) if edits else trace

@@ -31,15 +31,20 @@ def parse_steps(text: str, count: int) -> tuple[int, ...] | None:
             continue
         match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part)
         if match is None:
-            raise StepsError(f"“{text}” names no steps; write for instance 2-3, 5 or all.")
+            raise StepsError(f"“{_quoted(text)}” names no steps; write for instance 2-3, 5 or all.")
         first = int(match[1])
         last = int(match[2] or first)
         if not 1 <= first <= last <= count:
             raise StepsError(f"“{part}” is not among this run's latents z1 to z{count}.")
         steps.update(range(first - 1, last))
     if not steps:
-        raise StepsError(f"“{text}” names no steps; write for instance 2-3, 5 or all.")
+        raise StepsError(f"“{_quoted(text)}” names no steps; write for instance 2-3, 5 or all.")
     return tuple(sorted(steps))
+
+
+def _quoted(text: str) -> str:
+    """What can be shown of a text, on one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:40]).strip()
 
 
 def format_steps(steps: Sequence[int] | None) -> str:

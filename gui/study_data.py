@@ -63,6 +63,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
         GuiError: it is no archive, or holds more than fits.
     """
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         with zipfile.ZipFile(archive) as file:
             entries = file.infolist()
@@ -72,7 +73,9 @@ def unpacked(archive: Path, folder: Path) -> Path:
                     "make it smaller."
                 )
             file.extractall(folder)  # takes away “..” and drive letters itself
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (GuiError, MemoryError):
+        raise
+    except Exception as error:  # what a decoder raises on damaged bytes is an open list
         raise GuiError(f"The archive cannot be unpacked ({error}); make it again.") from error
     from core.study import tables
 

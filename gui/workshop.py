@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gui.errors import GuiError
 from gui.line import Line
 
 if TYPE_CHECKING:
@@ -75,9 +76,12 @@ class Workshop:
         """The edit kind called ``name``.
 
         Raises:
-            KeyError: when there is none.
+            GuiError: when there is none.
         """
-        return next(k for k in self.kinds if k.name == name)
+        found = next((k for k in self.kinds if k.name == name), None)
+        if found is None:
+            raise GuiError(f"There is no edit “{name}”; choose one of the list.")
+        return found
 
     def start(self) -> None:
         """Begin the warm-up in a thread, once."""

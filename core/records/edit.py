@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 MODES = ("propagate", "pinned", "cached")
 PARTS = ("both", "keys", "values")
+_LARGEST = 1e30
+_NUMBER, _NONE = (int, float), type(None)
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "kind": (str,), "span": (int,), "seed": (int,), "renorm": (bool,), "dose": (*_NUMBER, _NONE),
+    "angle": (*_NUMBER, _NONE), "fraction": (*_NUMBER, _NONE), "count": (int, _NONE),
+    "token": (str, int, _NONE), "text": (str, _NONE), "source": (str, _NONE),
+    "target": (str, _NONE), "donor_id": (str, _NONE),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +89,15 @@ class Edit:
             raise EditError(f"Mode “{self.mode}” is unknown; choose {', '.join(MODES)}.")
         if self.part not in PARTS:
             raise EditError(f"A slot edit moves {', '.join(PARTS)}; not “{self.part}”.")
+        for name, kinds in _PLAIN.items():
+            if not isinstance(getattr(self, name), kinds):
+                raise EditError(f"{name.capitalize()} cannot be {_shown(getattr(self, name))}.")
+        for name in ("dose", "angle", "fraction"):
+            value = getattr(self, name)
+            if value is not None and not abs(value) < _LARGEST:
+                raise EditError(f"{name.capitalize()} must be a number; {value} is none.")
+        if not -(2**63) <= self.seed < 2**64:
+            raise EditError("A seed is a whole number of at most 64 bits.")
         for name in ("steps", "order", "patch", "layers", "places"):
             value = getattr(self, name)
             if value is not None:
@@ -108,6 +125,10 @@ class Edit:
                 continue
             out[field.name] = list(value) if isinstance(value, tuple) else value
         return out
+
+
+def _shown(value: Any) -> str:
+    return f"{str(value)[:60]!r}"
 
 
 def _whole(name: str, values: Any) -> tuple[int, ...]:

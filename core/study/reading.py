@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def rows_in(table: Path) -> Iterator[Line]:
                 for number, line in enumerate(file, start=1):
                     if line.strip():
                         yield number, _object(line)
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, csv.Error, RecursionError) as error:  # of text, of JSON, of a number
         raise RecordError(f"{table.name} cannot be read as {kind[1:]} ({error}).") from error
 
 
@@ -103,12 +104,12 @@ class Embedded:
         Raises:
             ImageError: it cannot be opened.
         """
-        data = self._pieces.cell(self._group, self._place, self._column)
         try:
+            data = self._pieces.cell(self._group, self._place, self._column)
             if not isinstance(data, bytes):
                 raise ImageError("The file holds no picture there.")
             return read_picture(data)
-        except ImageError as error:
+        except (ImageError, RecordError) as error:
             raise ImageError(f"{self.name}: {error}") from error
 
 
@@ -116,14 +117,11 @@ class Pieces:
     """A Parquet file by its row groups, of which the pictures of one are kept."""
 
     def __init__(self, path: Path) -> None:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.path = path
-        try:
+        with _told(path):
             self.file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
-            raise RecordError(f"{path.name} cannot be read as parquet ({error}).") from error
         self._kept: tuple[int, str] | None = None
         self._cells: list[Any] = []
 
@@ -134,7 +132,8 @@ class Pieces:
     def cell(self, group: int, place: int, column: str) -> bytes | None:
         """The bytes in a cell of pictures."""
         if self._kept != (group, column):
-            self._cells = self.file.read_row_group(group, [column])[column].to_pylist()
+            with _told(self.path):
+                self._cells = self.file.read_row_group(group, [column])[column].to_pylist()
             self._kept = group, column
         found = self._cells[place]
         value = found.get("bytes") if isinstance(found, dict) else found
@@ -143,24 +142,32 @@ class Pieces:
 
 def _parquet(table: Path) -> Iterator[Line]:
     """Rows piece by piece; a column of bytes, or of {bytes, path}, is a column of pictures."""
-    import pyarrow as pa
-
     pieces = Pieces(table)
-    schema = pieces.file.schema_arrow
+    with _told(table):
+        schema = pieces.file.schema_arrow
     pictures = [field.name for field in schema if _holds_bytes(field.type)]
     others = [field.name for field in schema if field.name not in pictures]
     number = 0
     for group in range(pieces.file.num_row_groups):
-        try:
+        with _told(table):
             rows = pieces.file.read_row_group(group, others).to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise RecordError(f"{table.name} cannot be read as parquet ({error}).") from error
         if not others:
             rows = [{} for _ in range(pieces.file.metadata.row_group(group).num_rows)]
         for place, row in enumerate(rows):
             number += 1
             inside = {name: Embedded(pieces, group, place, name) for name in pictures}
             yield number, {**row, **inside}
+
+
+@contextmanager
+def _told(table: Path) -> Iterator[None]:
+    """What a reader of Parquet raises on damaged bytes, an open list, is one sentence."""
+    try:
+        yield
+    except (MemoryError, RecordError):
+        raise
+    except Exception as error:
+        raise RecordError(f"{table.name} cannot be read as parquet ({error}).") from error
 
 
 def _holds_bytes(kind: Any) -> bool:

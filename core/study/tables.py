@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from core.errors import InputError, RecordError
+from core.errors import InputError, RecordError, one_line
 from core.families.answers import same
 from core.study.hub import PREFIX, tables_of
 from core.study.items import (
@@ -116,8 +116,9 @@ def _gathered(
             if isinstance(row, str):
                 raise ValueError(row)
             item = _item(row, table.parent, dict(columns or {}), number, inside)
+            _check_written(item)
         except ValueError as error:
-            problems.append(Problem(number, str(error)))
+            problems.append(Problem(number, one_line(str(error))))
             continue
         if tasks is None or item.task in tasks:
             items.append(item)
@@ -128,6 +129,15 @@ def _gathered(
         why = f" Line {problems[0].line}: {problems[0].reason}." if problems else ""
         raise RecordError(f"{source} holds no usable row.{why}")
     return items
+
+
+def _check_written(item: StudyItem) -> None:
+    """Of an item's texts, which go into files. Raises ValueError where one cannot."""
+    texts = (item.id, item.question, item.answer, item.task, item.cluster, *item.options)
+    try:
+        "".join(texts).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("its text holds half a letter, which cannot be written") from None
 
 
 def _table_of(path: Path) -> Path:
@@ -260,10 +270,14 @@ def _picture(image: Any, folder: Path, inside: bool) -> tuple[Callable[[], Image
         image = image.get("path")
     if not isinstance(image, str):
         raise ValueError("the image is not a path")
-    path = (folder / image).resolve()
-    if inside and not path.is_relative_to(folder.resolve()):
+    try:
+        path = (folder / image).resolve()
+        within, there = path.is_relative_to(folder.resolve()), path.is_file()
+    except (OSError, RuntimeError) as error:  # a name no file can have, a loop of links
+        raise ValueError(f"there is no picture at {image}") from error
+    if inside and not within:
         raise ValueError("the picture does not come with the table")
-    if not path.is_file():
+    if not there:
         raise ValueError(f"there is no picture at {image}")
     return opened(path), path.name
 
@@ -275,7 +289,7 @@ def _box(value: Any) -> Box | None:
         value = _listed(value)
     try:
         numbers = [round(float(number)) for number in value]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("the evidence box is not four numbers") from None
     if len(numbers) != 4 or numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
         raise ValueError("the evidence box is not (left, top, right, bottom)")
