@@ -205,7 +205,7 @@ class BranchCache:
     def _reserve(self, slots: int, like: Tensor) -> None:
         if slots <= self.capacity and self.own:
             return
-        capacity = -(-max(32, slots + slots // 8) // 16) * 16
+        capacity = -(-max(32, slots + slots // 8) // 8) * 8
         rows, heads, _, width = like.shape
         for layer in range(self._layers):  # old and new are never all there at once
             pair = tuple(like.new_zeros(rows, heads, capacity, width) for _ in range(2))

@@ -3,22 +3,23 @@
 Branches of one run share its prompt, which is never copied (:mod:`core.engine.branching`).
 Where prompts are short and runs are many, as in a study on a small model, the passes
 themselves are the cost: then rows of different runs go through one pass, each with a copy of
-its own prompt, padded on the left. Where such copies would need more than ``MOST_BYTES``, rows
-are batched run by run with the prompt shared, as everywhere else. The results are the same.
+its own prompt, padded on the left. Which go together is for :mod:`core.engine.packing` to say.
+The results are the same.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import TYPE_CHECKING
 
 from core.engine.asked import Asked, prepare_scores
-from core.engine.branching import MOST_BYTES, fork_row, rebased
+from core.engine.branching import fork_row, rebased
 from core.engine.cache import RowCache
 from core.engine.decoding import hold
 from core.engine.gathering import gathered, shifted
+from core.engine.packing import Load, packed, room, slot_bytes
 from core.engine.plan import Prepared
 from core.engine.row import Row
 from core.engine.scoring import score_together
@@ -30,8 +31,6 @@ from core.records import Edit, Timings, Trace
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
-
-MOST_ROWS = 256
 
 Branch = tuple[Trace, Sequence[Edit]]
 Question = tuple[Trace, Sequence[str]]
@@ -64,8 +63,7 @@ def branches(
             out.append(InputError("not made"))
             places.append(place)
             planned.append((held, edits))
-        caches = [engine.live(held).cache for held, _ in planned]
-        for part in _parts(caches, [1] * len(caches)):
+        for part in _parts(engine, [held for held, _ in planned], [1] * len(planned)):
             made = _branch(engine, [planned[i] for i in part], [plans[i] for i in part], cancel)
             for i, child in zip(part, made, strict=True):
                 out[places[i]] = child
@@ -95,29 +93,25 @@ def scores(
                 continue
             out.append({})
             asked.append((place, one))
-        caches = [engine.live(one.held).cache for _, one in asked]
-        for part in _parts(caches, [len(one.options) for _, one in asked]):
+        many = [len(one.options) for _, one in asked]
+        longest = max((len(rest) for _, one in asked for rest in one.rests), default=0)
+        for part in _parts(engine, [one.held for _, one in asked], many, longest):
             found = score_together(engine, [asked[i][1] for i in part])
             for i, totals in zip(part, found, strict=True):
                 out[asked[i][0]] = totals
         return out
 
 
-def _parts(caches: Sequence[RowCache], rows: Sequence[int]) -> Iterator[list[int]]:
-    """Jobs that go through one pass: few rows, and either one prompt or small ones."""
-    part: list[int] = []
-    count, longest, prompts = 0, 0, set[int]()
-    for index, cache in enumerate(caches):
-        more = count + rows[index]
-        size = max(longest, cache.prompt_bytes)
-        names = prompts | {id(cache.prompt)}
-        if part and (more > MOST_ROWS or (len(names) > 1 and more * size > MOST_BYTES)):
-            yield part
-            part, more, size, names = [], rows[index], cache.prompt_bytes, {id(cache.prompt)}
-        part.append(index)
-        count, longest, prompts = more, size, names
-    if part:
-        yield part
+def _parts(
+    engine: Engine, helds: Sequence[Held], rows: Sequence[int], more: int = 0
+) -> list[list[int]]:
+    """Jobs that go through one pass, ``more`` slots behind what each run holds."""
+    loads = []
+    for held, count in zip(helds, rows, strict=True):
+        prompt = engine.live(held).cache.prompt
+        steps = len(held.trace.token_ids) + more
+        loads.append(Load(count, int(prompt[0][0].shape[2]), steps, id(prompt)))
+    return packed(loads, slot_bytes(engine.passes), room(engine.passes))
 
 
 def _branch(
