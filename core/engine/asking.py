@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -102,12 +103,14 @@ class Asking(Instrument):
         budget: int | None = None,
         system: str | None = None,
         cancel: Event | None = None,
+        begins: Sequence[Sequence[int]] = (),
         **options: Any,
     ) -> list[Trace]:
         """Answer several questions in one batch; the same results as one by one.
 
         Args:
             questions: pictures with their questions.
+            begins: token ids each run draws first whatever it would say, one list a question.
             budget, system, cancel, options: as in :meth:`run`.
         """
         if not questions:
@@ -116,7 +119,8 @@ class Asking(Instrument):
         prepared = [self.prompt(image, question, system) for image, question in questions]
         inputs = batched([p.inputs for p in prepared])
         prompts = [p.prompt for p in prepared]
-        return decode_all(self, self._job(inputs, settings, prompts, cancel))
+        job = self._job(inputs, settings, prompts, cancel)
+        return decode_all(self, replace(job, begins=begins))
 
     def _job(
         self,

@@ -39,6 +39,7 @@ class Job:
         settings: the same for all rows.
         prompts: the records of the prompts, or () when tensors were given.
         forced: place → id the sampler is made to draw.
+        begins: ids each row is made to draw first, one list a row; () for none.
         processor: transformers' logits processors, or None.
         cancel: stops within one step when set.
         limit: tokens after which a row counts as stopped (replaying a stopped run).
@@ -51,6 +52,12 @@ class Job:
     processor: LogitsProcessor | None = None
     cancel: Event | None = None
     limit: int | None = None
+    begins: Sequence[Sequence[int]] = ()
+
+    def drawn(self, row: int) -> dict[int, int]:
+        """Place → id that one row is made to draw."""
+        begun = enumerate(self.begins[row]) if self.begins else ()
+        return {**self.forced, **dict(begun)}
 
 
 class Copies:
@@ -130,7 +137,7 @@ def _open(engine: Instrument, job: Job) -> _Batch:
             ids[b][mask[b].bool()].tolist(),
             ids[b].tolist(),
             done.next_position[b],
-            forced=dict(job.forced),
+            forced=job.drawn(b),
             limit=job.limit,
             usual_budget=state.budget,
         )
@@ -165,7 +172,7 @@ def _finish(
     )
     inputs = dict(job.inputs) if count == 1 else unbatched(job.inputs, index, engine.passes)
     cache, patches = batch.copies.of(row), done.patches[index]
-    hold(engine, trace, row, cache, inputs, patches, job.forced, job.processor)
+    hold(engine, trace, row, cache, inputs, patches, job.drawn(index), job.processor)
     return trace
 
 

@@ -76,11 +76,20 @@ def ask(
     cancel: Event | None,
     options: dict[str, Any],
     made: list[str] | None = None,
+    begins: Sequence[Sequence[int]] | None = None,
 ) -> list[Trace | ZscopeError]:
-    """Answer questions in one batch, or in smaller ones."""
-    return halving(
-        questions, lambda some: engine.run_many(list(some), cancel=cancel, **options), cancel, made
-    )
+    """Answer questions in one batch, or in smaller ones.
+
+    Args:
+        begins: token ids each run draws first, one list a question; None for none.
+    """
+    firsts: Sequence[Sequence[int]] = [()] * len(questions) if begins is None else begins
+
+    def run(some: Sequence[tuple[Question, Sequence[int]]]) -> list[Trace]:
+        more = {**options, "begins": [ids for _, ids in some]} if begins is not None else options
+        return engine.run_many([question for question, _ in some], cancel=cancel, **more)
+
+    return halving(list(zip(questions, firsts, strict=True)), run, cancel, made)
 
 
 def branch(

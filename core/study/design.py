@@ -14,6 +14,7 @@ from typing import Any
 from core.engine import Engine
 from core.engine.fingerprint import files_fingerprint
 from core.errors import InputError
+from core.study.alignment import POLICIES
 from core.study.arms import Arm, with_base
 
 VERSION = 2
@@ -52,6 +53,7 @@ class Design:
         margins: see :class:`Margins`.
         least_emission: emission rate below which nothing is concluded about latents.
         least_dose: delivered ε below which a swap tests nothing.
+        alignment: how the two runs of a cross are lined up, see :mod:`core.study.alignment`.
         level: confidence of intervals.
         resamples: of the bootstrap.
         inside: items at the head of the data whose every step, exit, edge and slot is changed
@@ -69,6 +71,7 @@ class Design:
     margins: Margins = field(default_factory=Margins)
     least_emission: float = 0.2
     least_dose: float = 0.1
+    alignment: str = "forced"
     level: float = 0.95
     resamples: int = 5000
     inside: int = 0
@@ -77,6 +80,10 @@ class Design:
         object.__setattr__(self, "arms", with_base(self.arms))
         if self.block < 1 or self.resamples < 100 or not 0.5 < self.level < 1:
             raise InputError("A study needs blocks of 1 item or more and 100 resamples or more.")
+        if self.alignment not in POLICIES:
+            raise InputError(
+                f"Runs are aligned “{'” or “'.join(POLICIES)}”, not “{self.alignment}”."
+            )
 
     def options(self, **more: Any) -> dict[str, Any]:
         """Settings of a run, as :meth:`Engine.run_many` takes them."""
@@ -97,7 +104,7 @@ class Design:
 
     def fingerprint(self) -> str:
         """What fixes a row beside model, arm and item; margins and resampling do not."""
-        parts = (VERSION, self.seed, self.block, sorted(self.options().items()))
+        parts = (VERSION, self.seed, self.block, self.alignment, sorted(self.options().items()))
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
 
 

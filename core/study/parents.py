@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any
 
 from PIL import Image
 
@@ -16,8 +17,9 @@ from core.engine import Engine
 from core.errors import InputError, ZscopeError
 from core.records import Trace
 from core.study import donors
+from core.study.alignment import agree, aligned, before, throughout
 from core.study.arms import Arm, Input
-from core.study.asking import ask
+from core.study.asking import Question, ask
 from core.study.design import Design
 from core.study.items import StudyItem
 from core.study.pictures import CHANGES, change
@@ -148,7 +150,7 @@ class Parents:
         self.base.update({index: one for (index, _), one in zip(ready, made, strict=True)})
 
     def _ask_changed(self, changed: Changed) -> None:
-        ready = []
+        ready: list[tuple[int, Question]] = []
         for index, arms in self.wanted.items():
             if not isinstance(self.base[index], Trace):
                 continue
@@ -160,9 +162,29 @@ class Parents:
                 self.changed[index, changed] = error
         force = changed[1] and self.engine.family.latent
         options = self.design.options(force_latents=True) if force else self.design.options()
-        made = ask(self.engine, [q for _, q in ready], self.cancel, options, self.made)
-        for (index, _), one in zip(ready, made, strict=True):
+        if not aligned(self.design.alignment, changed[0]):
+            for (index, _), one in zip(ready, self._ask(ready, options), strict=True):
+                self.changed[index, changed] = one
+            return
+        begun = [before(self.engine, trace_of(self.base[index])) for index, _ in ready]
+        for (index, question), one in zip(ready, self._ask(ready, options, begun), strict=True):
+            base = trace_of(self.base[index])
             self.changed[index, changed] = one
+            if isinstance(one, Trace) and one.spans and base.spans and not agree(base, one):
+                # spans still differ: the words between them are held too
+                held = [throughout(self.engine, base)]
+                self.changed[index, changed] = self._ask([(index, question)], options, held)[0]
+
+    def _ask(
+        self,
+        ready: Sequence[tuple[int, Question]],
+        options: dict[str, Any],
+        begins: Sequence[Sequence[int]] | None = None,
+    ) -> list[Made]:
+        if begins is not None and not any(begins):
+            begins = None
+        asked = [question for _, question in ready]
+        return ask(self.engine, asked, self.cancel, options, self.made, begins)
 
     def _changed_question(self, index: int, changed: Changed) -> tuple[Image.Image | None, str]:
         edit, item = changed[0], self.items[index]

@@ -70,6 +70,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force-latents", action="store_true", help="make the model open a span in every run"
     )
+    parser.add_argument(
+        "--alignment",
+        choices=("forced", "paired"),
+        default="forced",
+        help="two runs whose latents are exchanged: the changed input's begins with the words the "
+        "item's own said before its latents, or each goes its own way (default: forced)",
+    )
     for name, default, unit in (
         ("accuracy", 0.02, "as a share"),
         ("flips", 0.05, "as a share"),
@@ -125,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_new_tokens=arguments.max_new_tokens,
         budget=arguments.budget,
         force_latents=arguments.force_latents,
+        alignment=arguments.alignment,
         inside=max(
             0, study.inside_of(arguments.preset) if arguments.inside is None else arguments.inside
         ),
