@@ -114,15 +114,15 @@ def _waiting(visit: Visit, workshop: Workshop) -> Screen:
     """The page while a run waits before a latent is fed; the baseline stays beside it."""
     waiting = visit.pending
     name = f"z{waiting.step.step + 1}"
+    here = visit.baseline is not None and can_point(visit)
+    grid = visit.baseline.prompt.grid if here and visit.baseline is not None else (0, 0)
     strip = strip_html(
         visit.asked,
-        (0, 0),
+        grid,
         [*waiting.watch.places[:-1], replace(waiting.watch.places[-1], pending=True)],
         pending=(name, waiting.choices, waiting.chosen),
     )
     still = screen(replace(visit, pending=None), workshop)
-    here = visit.baseline is not None and can_point(visit)
-    grid = visit.baseline.prompt.grid if here and visit.baseline is not None else (0, 0)
     size = visit.image.size if visit.image is not None else (1, 1)
     return replace(
         still,

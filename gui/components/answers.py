@@ -65,8 +65,9 @@ def _card(name: str, trace: Trace, pieces: Sequence[str], split: int | None, sid
     """One answer; the first divergent token is marked."""
     shown = []
     for i, piece in enumerate(pieces):
-        bare = piece.lstrip(" ")
-        if i:
+        begun = any(shown)
+        bare = piece.lstrip(" ") if begun else piece.lstrip()
+        if begun:
             shown.append(" " * (len(piece) - len(bare)))
         if split is not None and i == split:
             shown.append(f'<mark title="first token that differs">{escape(bare)}</mark>')

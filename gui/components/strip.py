@@ -182,8 +182,8 @@ def _pending(name: str, choices: dict[str, str], chosen: str) -> str:
     return (
         f'<div class="pending" role="group" aria-label="What is fed as {name}">'
         f"<span>Feed {name}</span>{buttons}"
-        "<small>or an edit from below, or a place of the picture</small>"
-        f'<button type="button" class="on" data-act="step">Step</button></div>'
+        f'<button type="button" class="on" data-act="step">Step</button>'
+        "<small>or an edit from below, or a place of the picture</small></div>"
     )
 
 

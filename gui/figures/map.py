@@ -76,7 +76,7 @@ def map_figure(
 def labels(points: Points, near: float) -> tuple[list[str], list[str]]:
     """Text of each point and where it stands: points nearer than ``near`` share one label.
 
-    A lone point has its number inside; several carry theirs above the first of them.
+    A lone point has its number inside; several carry theirs above the topmost of them.
     """
     text, where = [""] * len(points), ["middle center"] * len(points)
     groups: list[list[int]] = []
@@ -89,9 +89,10 @@ def labels(points: Points, near: float) -> tuple[list[str], list[str]]:
         else:
             groups.append([k])
     for group in groups:
-        text[group[0]] = numbers(group)
+        top = max(group, key=lambda k: points[k][1])
+        text[top] = numbers(group)
         if len(group) > 1:
-            where[group[0]] = "top center"
+            where[top] = "top center"
     return text, where
 
 

@@ -55,8 +55,9 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
         )  # fmt: skip
         titles.append(
             {
-                "text": name, "x": (left + right) / 2, "y": 1, "xref": "paper", "yref": "paper",
-                "yanchor": "bottom", "showarrow": False, "font": {"size": 11, "color": SOFT},
+                "text": name, "x": 0.5, "y": 1, "xref": f"x{tail} domain",
+                "yref": f"y{tail} domain", "xanchor": "center", "yanchor": "bottom",
+                "showarrow": False, "font": {"size": 11, "color": SOFT},
             }
         )  # fmt: skip
     return {
