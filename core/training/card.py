@@ -126,7 +126,11 @@ def write(
     seconds: float,
     extra: Figures | None = None,
 ) -> None:
-    """Write card.json and README.md beside the weights."""
+    """Write card.json and README.md beside the weights.
+
+    `extra` may hold `history`, a sentence on how the run went, and `other seeds`: figures of the
+    same kind by seed, each with a `note` on how that run went.
+    """
     card: Figures = {
         "name": variant.name,
         "family": variant.family,
@@ -167,18 +171,11 @@ def _in_words(variant: Variant, card: Figures) -> str:
         "",
         "Test split, greedy, through the engine; 95 % Wilson intervals.",
         "",
-        "| task | accuracy | n |",
-        "|---|---|---|",
     ]
-    for task, share in figures["accuracy"].items():
-        lines.append(f"| {task} | {_words(share)} | {share['n']} |")
-    lines += _edit_lines(figures)
+    lines += _accuracy_lines(figures) + _edit_lines(figures)
     for seed, other in card.get("other seeds", {}).items():
-        lines += ["", f"### The same configuration, seed {seed}", "", "| task | accuracy | n |"]
-        lines += ["|---|---|---|"]
-        for task, share in other["accuracy"].items():
-            lines.append(f"| {task} | {_words(share)} | {share['n']} |")
-        lines += _edit_lines(other)
+        lines += ["", f"### Trained again, seed {seed}", "", other.get("note", ""), ""]
+        lines += _accuracy_lines(other) + _edit_lines(other)
     lines += [
         "",
         "## How it was made",
@@ -193,6 +190,13 @@ def _in_words(variant: Variant, card: Figures) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _accuracy_lines(figures: Figures) -> list[str]:
+    lines = ["| task | accuracy | n |", "|---|---|---|"]
+    for task, share in figures["accuracy"].items():
+        lines.append(f"| {task} | {_words(share)} | {share['n']} |")
+    return lines
 
 
 def _edit_lines(figures: Figures) -> list[str]:

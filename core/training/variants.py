@@ -21,8 +21,6 @@ PAIRS_FIRST = {"attribute": 0.12, "relative": 0.36, "where": 0.1, "count": 0.24,
 """For models that find two objects without latents, which is learned last: with the common mix
 .86 of the relative questions were right after 1,540 steps."""
 
-OBJECTS = ("attribute", "relative", "where", "count")
-
 
 @dataclass(frozen=True)
 class Variant:
