@@ -87,3 +87,25 @@ def test_a_vsp_picture_is_uploaded_and_asked_about(real_site, tab, vsp_picture):
     expect(page.locator(".question-chip")).to_contain_text("<b>U</b>", timeout=60_000)
     expect(page.locator(".option")).to_have_count(2, timeout=60_000)
     expect(page.locator(".card.then .answer")).to_have_count(1)
+
+
+def test_many_points_are_drawn_without_webgl_too(real_site, tab, monkeypatch):
+    monkeypatch.setattr("gui.figures.cloud.MANY", 0)
+    page = tab(real_site)
+    kinds = "document.querySelector('#atlas-map .js-plotly-plot').data.map((t) => t.type)"
+    drawn = "#atlas-map .js-plotly-plot"
+    page.click("#atlas-tab-button")
+    page.wait_for_selector(drawn)
+    assert "scattergl" in page.evaluate(kinds)
+    page.context.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+        "  return /webgl/.test(kind) ? null : get.call(this, kind, ...rest);"
+        "};"
+    )
+    page.reload()
+    page.wait_for_selector("#answers .card .answer")
+    page.click("#atlas-tab-button")
+    page.wait_for_selector("#atlas-map .scatterlayer .point")
+    assert "scattergl" not in page.evaluate(kinds)
+    assert page.locator("#atlas-map .scatterlayer .point").count() > 50

@@ -181,6 +181,22 @@ def test_step_waits_with_a_hand_on_each_latent(site, tab):
     expect(page.locator("#run")).to_have_text("Run")
 
 
+def test_the_latent_that_waits_takes_the_edits_of_the_panel(site, tab):
+    page = tab(site)
+    page.click("#step")
+    expect(page.locator(".cell.waits .name")).to_have_text("z1")
+    expect(page.locator("#apply")).to_have_text("Feed it")
+    page.click("#quick-swap")
+    expect(page.locator(".cell.waits .mark")).to_have_text(re.compile("Latents of example"))
+    page.click("#quick-shuffle")
+    expect(page.locator(".say.trouble")).to_have_text(re.compile("needs a finished run"))
+    page.click("#apply")
+    expect(page.locator(".cell.waits .mark")).to_have_text(re.compile("Gaussian noise"))
+    page.click("#run")
+    expect(page.locator(".leaf.shown .title")).to_contain_text("at z1")
+    expect(page.locator("#apply")).to_have_text("Apply")
+
+
 def test_stop_ends_a_run_that_waits(site, tab):
     page = tab(site)
     page.click("#step")
@@ -261,6 +277,17 @@ def test_a_projector_shows_apply_and_both_answers_without_scrolling(site, tab):
     page.wait_for_selector("#similarity .hm")
     shown = ("#apply", ".card.now .answer", ".receipt", "#run", "#similarity .plot", ".leaf.shown")
     for selector in shown:
+        box = page.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= 720, selector
+
+
+def test_presenter_mode_shows_the_whole_story_on_a_projector(site, tab):
+    page = tab(site + "?ex=1&edit=zero&present=1")
+    page.wait_for_selector("#similarity .hm >> nth=2")
+    shown = ["#picture img", "#strip .span", "#quick", ".verdict", ".receipt", "#map .plot"]
+    page.click(".cell >> nth=1")
+    expect(page.locator("#apply")).to_be_visible()
+    for selector in [*shown, "#similarity .plot", "#apply"]:
         box = page.locator(selector).bounding_box()
         assert box["y"] + box["height"] <= 720, selector
 
