@@ -44,8 +44,10 @@ def load(
     Args:
         source: a folder or a hub id.
         family: ``core.families.names()``; None detects it from the checkpoint's own tokens.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
-        dtype: ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``; ``"all"`` deals the layers out over
+            all GPUs.
+        dtype: ``"auto"``, ``"float32"``, ``"bfloat16"``, ``"float16"``; ``"8bit"`` and ``"4bit"``
+            store the weights so, where bitsandbytes is installed.
         attention: kernel of the prompt pass: ``"sdpa"``, ``"eager"``, ``"flash_attention_2"``.
         revision: commit of a hub checkpoint.
         banks: a folder of banks, looked into where none lies beside the model. A bank that was

@@ -107,7 +107,7 @@ class BranchCache:
             own_values[:, :, at : at + fresh] = values
         else:
             assert self._places is not None  # set when layer 0 was updated in this pass
-            rows, slots = self._places
+            rows, slots = (place.to(keys.device) for place in self._places)
             own_keys.transpose(1, 2)[rows, slots] = keys.transpose(1, 2)
             own_values.transpose(1, 2)[rows, slots] = values.transpose(1, 2)
         used = max(self.lengths) + fresh
@@ -159,7 +159,7 @@ class BranchCache:
         (B, 1, fresh, used), True where hidden; None where nothing is."""
         prompt, own = self.prompt_mask, self.own_mask(fresh, device)
         return (
-            None if prompt is None else ~prompt[:, None, None, :],
+            None if prompt is None else ~prompt.to(device)[:, None, None, :],
             None if own is None else ~own,
         )
 
@@ -173,14 +173,12 @@ class BranchCache:
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with some of the rows only."""
-        index = torch.tensor(list(rows), device=self.own[0][0].device)
-        self.own = [(k.index_select(0, index), v.index_select(0, index)) for k, v in self.own]
+        index = torch.tensor(list(rows))
+        self.own = [_some(pair, index) for pair in self.own]
         if self.prompt[0][0].shape[0] > 1:
-            self.prompt = [
-                (k.index_select(0, index), v.index_select(0, index)) for k, v in self.prompt
-            ]
+            self.prompt = [_some(pair, index) for pair in self.prompt]
             if self.prompt_mask is not None:
-                self.prompt_mask = self.prompt_mask.index_select(0, index)
+                self.prompt_mask = self.prompt_mask[index.to(self.prompt_mask.device)]
         self.lengths = [self.lengths[r] for r in rows]
         self.cuts = [self.cuts[r] for r in rows]
         self.rows = len(self.lengths)
@@ -208,7 +206,8 @@ class BranchCache:
         capacity = -(-max(32, slots + slots // 8) // 8) * 8
         rows, heads, _, width = like.shape
         for layer in range(self._layers):  # old and new are never all there at once
-            pair = tuple(like.new_zeros(rows, heads, capacity, width) for _ in range(2))
+            near = self.prompt[layer][0]  # layers may lie on several devices
+            pair = tuple(near.new_zeros(rows, heads, capacity, width) for _ in range(2))
             if layer == len(self.own):
                 self.own.append((pair[0], pair[1]))
                 continue
@@ -216,6 +215,11 @@ class BranchCache:
                 new[:, :, : old.shape[2]] = old
             self.own[layer] = pair[0], pair[1]
         self.capacity = capacity
+
+
+def _some(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+    index = rows.to(pair[0].device)
+    return pair[0].index_select(0, index), pair[1].index_select(0, index)
 
 
 def spread(base: RowCache, lengths: Sequence[int]) -> BranchCache:

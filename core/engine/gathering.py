@@ -53,7 +53,8 @@ def _side_by_side(cache: BranchCache, bases: Sequence[RowCache]) -> None:
                 )
                 for p in known.values()
             ]
-            pair.append(torch.stack(rows).index_select(0, index))
+            stacked = torch.stack(rows)
+            pair.append(stacked.index_select(0, index.to(stacked.device)))
         prompt.append((pair[0], pair[1]))
     cache.prompt = prompt
     if len(set(sizes)) > 1:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SLOTS = 32
 """Slots fed in one pass; each holds a copy of the run's own keys and values."""
-ROUNDING = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.03}
+ROUNDING = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.03, "8bit": 0.1, "4bit": 0.1}
 """Largest relative difference from the recorded hidden state that is rounding."""
 
 Watch = Callable[[BranchCache], Any]

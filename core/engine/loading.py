@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from core.engine.device import Choice
 from core.engine.head import EXTRA_PREFIXES, Head, build_head
 from core.engine.processor import hide_broken_torchvision
-from core.errors import CheckpointError, MemoryShortage
+from core.errors import CheckpointError, InputError, MemoryShortage
 
 KERNELS = ("sdpa", "eager", "flash_attention_2")
 
@@ -65,6 +66,7 @@ def load_model(
     from transformers import Qwen2_5_VLForConditionalGeneration
     from transformers.utils import logging
 
+    stored = quantisation(choice)
     # transformers logs half a page for old config layouts; what matters is checked below
     was_bar = logging.is_progress_bar_enabled()
     verbosity = logging.get_verbosity()
@@ -81,7 +83,8 @@ def load_model(
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # accounted for below, by name
-            device_map=choice.device if choice.device != "cpu" else None,
+            device_map={"cpu": None, "all": "auto"}.get(choice.device, choice.device),
+            **stored,
         )
     except torch.OutOfMemoryError as error:
         raise MemoryShortage(
@@ -108,6 +111,37 @@ def load_model(
         latent_end = latent_end.to(model.device, choice.dtype)
     commit = getattr(config, "_commit_hash", None)
     return Loaded(model, plain, head, latent_end, commit)
+
+
+def quantisation(choice: Choice) -> dict[str, Any]:
+    """What ``from_pretrained`` is told about storing weights in fewer bits; nothing as a rule.
+
+    The output layer and the vision tower keep their precision: the one is what measures read,
+    the other what a picture becomes.
+
+    Raises:
+        InputError: the library that does it is not there.
+    """
+    if not choice.quantised:
+        return {}
+    if find_spec("bitsandbytes") is None:
+        raise InputError(
+            f"Weights in {choice.quantised} need the package bitsandbytes; install it, or choose "
+            "another dtype."
+        )
+    from transformers import BitsAndBytesConfig
+
+    kept = ["lm_head", "visual"]
+    if choice.quantised == "8bit":
+        made = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+    else:
+        made = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=choice.dtype,
+            llm_int8_skip_modules=kept,
+        )
+    return {"quantization_config": made}
 
 
 def _config(source: str, revision: str | None) -> Any:

@@ -185,7 +185,7 @@ class Passes:
                 use_cache=True,
                 branch_cache=cache,
             )
-            found.append(out.last_hidden_state)
+            found.append(out.last_hidden_state.to(embeds.device))
         return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
     @torch.no_grad()
@@ -205,7 +205,7 @@ class Passes:
             branch_cache=cache,
         )
         cache.advance(embeds.shape[1])
-        hidden: Tensor = out.last_hidden_state
+        hidden: Tensor = out.last_hidden_state.to(embeds.device)  # the last layer's may differ
         return hidden
 
     def decode(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:

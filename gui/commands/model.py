@@ -12,8 +12,8 @@ DEFAULT = MODELS / "faithful"
 
 def device_name(value: str) -> str:
     """``auto``, or a device as torch writes it; whether this machine has it is told later."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is none of auto, cpu, cuda, cuda:1, mps")
+    if not re.fullmatch(r"auto|all|cpu|mps|cuda(:\d+)?", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is none of auto, cpu, cuda, cuda:1, mps, all")
     return value
 
 
@@ -50,13 +50,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--device",
         type=device_name,
         default="auto",
-        help="auto, cpu, cuda, cuda:1, mps (default: auto)",
+        help="auto, cpu, cuda, cuda:1, mps, all (over all GPUs) (default: auto)",
     )
     parser.add_argument(
         "--dtype",
-        choices=["auto", "float32", "bfloat16", "float16"],
+        choices=["auto", "float32", "bfloat16", "float16", "8bit", "4bit"],
         default="auto",
-        help="precision of the weights (default: auto)",
+        help="precision of the weights; 8bit and 4bit need bitsandbytes (default: auto)",
     )
     parser.add_argument(
         "--attention",

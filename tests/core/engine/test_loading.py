@@ -239,3 +239,37 @@ def test_every_dtype_runs_and_its_identity_is_bit_equal(workshop: Workshop, dtyp
         child = engine.branch(run, [core.Edit("identity", mode=mode)])
         assert child.logprobs == run.logprobs
         assert child.receipts[0].hidden_change == 0.0
+
+
+def test_fewer_bits_need_their_library_and_say_so(workshop, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("core.engine.loading.find_spec", lambda _: None)
+    for stored in ("8bit", "4bit"):
+        with pytest.raises(InputError, match="bitsandbytes; install it"):
+            core.load(workshop("monet"), family="monet", device="cpu", dtype=stored)
+
+
+def test_fewer_bits_spare_the_output_layer_and_the_vision_tower(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stand-in for the library: only what transformers is told can be seen without it."""
+    from core.engine.device import choose
+    from core.engine.loading import quantisation
+
+    monkeypatch.setattr("core.engine.loading.find_spec", lambda _: object())
+    choice = choose("cpu", "4bit")
+    told = quantisation(choice)["quantization_config"]
+    assert choice.dtype_name == "4bit"
+    assert told.load_in_4bit
+    assert told.bnb_4bit_compute_dtype == choice.dtype
+    assert told.llm_int8_skip_modules == ["lm_head", "visual"]
+    assert quantisation(choose("cpu", "8bit"))["quantization_config"].load_in_8bit
+    assert quantisation(choose("cpu", "float32")) == {}
+
+
+def test_all_gpus_need_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.engine.device import choose
+
+    with pytest.raises(InputError, match="two GPUs"):
+        choose("all", "float32")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert choose("all", "float32").device == "all"
