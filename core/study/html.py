@@ -62,7 +62,7 @@ def absent(name: str, why: str) -> str:
 
 def _link(name: str, kind: str, words: str, said: str) -> str:
     return (
-        f"<a download='{escape(name)}' href='data:{kind};charset=utf-8,{quote(words)}'>{said}</a>"
+        f"<a download='{escape(name)}' href='data:{kind};charset=utf-8,{quote(words, safe='/:=,;()')}'>{said}</a>"
     )
 
 
