@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from core.errors import InputError
 from core.measures.statistics import Interval
@@ -110,13 +110,13 @@ def _bca(estimate: float, draws: Array, left_out: Array, level: float) -> Interv
     below = (draws < estimate - rounding).mean()
     ties = (np.abs(draws - estimate) <= rounding).mean()
     share = float(np.clip(below + ties / 2, 1 / (2 * len(draws)), 1 - 1 / (2 * len(draws))))
-    bias = float(stats.norm.ppf(share))
+    bias = float(special.ndtri(share))
     away = left_out.mean() - left_out if len(left_out) else np.zeros(1)
     power = float((away**2).sum()) ** 1.5
     acceleration = float((away**3).sum()) / (6 * power) if power > 0 else 0.0
-    tails = stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    tails = special.ndtri([(1 - level) / 2, (1 + level) / 2])
     shifted = bias + (bias + tails) / (1 - acceleration * (bias + tails))
-    low, high = np.quantile(draws, stats.norm.cdf(shifted))
+    low, high = np.quantile(draws, special.ndtr(shifted))
     return Interval(estimate, float(low), float(high), level)
 
 

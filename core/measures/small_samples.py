@@ -25,7 +25,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from core.measures.resampling import bootstrap_ratio, clustered
 from core.measures.statistics import Interval
@@ -68,8 +68,8 @@ def ratio_interval(
     if count < 2 or not whole:
         return bootstrap_ratio(top, bottom, level, resamples, seed)
     influence = (top - top.sum() / whole * bottom) * count / whole
-    size = stats.t.ppf((1 + level) / 2, degrees_of_freedom(influence))
-    expanded = 1 - 2 * stats.norm.cdf(-math.sqrt(count / (count - 1)) * size)
+    size = special.stdtrit(degrees_of_freedom(influence), (1 + level) / 2)
+    expanded = 1 - 2 * special.ndtr(-math.sqrt(count / (count - 1)) * size)
     # of two clusters it rounds to 1, whose quantiles are infinite
     found = bootstrap_ratio(top, bottom, min(float(expanded), 1 - 1e-12), resamples, seed)
     if not found.low < found.high:
@@ -85,7 +85,7 @@ def degrees_of_freedom(deviations: ArrayLike) -> float:
     From the variance's own variance, which the kurtosis gives (O'Neill 2014, result 7).
     """
     values = np.asarray(deviations, np.float64)
-    count, second = len(values), float((np.asarray(deviations, np.float64) ** 2).mean())
+    count, second = len(values), float((values**2).mean())
     if count < 3 or not second > 0:
         return float(max(1, count - 1))
     kurtosis = float((values**4).mean()) / second**2

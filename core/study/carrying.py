@@ -214,7 +214,15 @@ def unsettled(evidence: Evidence, numbers: dict[str, Any]) -> Verdict:
     acting = [e for e in arms if e.verdict == EFFECT and e.locus != "presence"]
     open_ones = [effect for effect in arms if effect.verdict not in (EFFECT, EQUIVALENT)]
     said = "The numbers allow no verdict."
-    if acting:
+    slot, beyond = following(evidence, [effect for effect in arms if effect.locus == "slot"])
+    if slot is not None and slot.follow.low > evidence.design.margins.flips and beyond.low > 0:
+        numbers["slot donor follow"] = slot.follow
+        said += (
+            f" With the slots of “{slot.arm}” {share_of(slot.follow)} of answers become the "
+            "donor's, so what the slots hold is used; whether what is fed into them matters as "
+            "well is not settled."
+        )
+    elif acting:
         said += (
             f" Edits change answers ({names(acting)}), but answers do not surely follow a donor, "
             "so damage cannot be told from use."

@@ -93,6 +93,15 @@ def test_slot():
     assert found.verdict == "load-bearing slot, not content"
 
 
+def test_slots_that_are_followed_are_said_to_be_used_also_where_items_are_few():
+    """Too few items to show that content is equivalent to none."""
+    blue = ["blue"] * 30
+    found = of({SWAPPED_SLOTS: blue, "answer blind to latents": ["green"] * 30}, n=30)
+    assert found.verdict == "inconclusive"
+    assert "what the slots hold is used" in found.reason
+    assert found.numbers["slot donor follow"].estimate == 1
+
+
 def test_bypassed():
     found = of(
         {"changed input, own latents": ["blue"] * N, "blank picture, own latents": ["blue"] * N}
