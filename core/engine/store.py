@@ -2,8 +2,9 @@
 
 A run's cache, hidden states and machine states are held until newer runs need the room; then
 they are dropped and, when a branch asks for them again, recomputed by replaying the run: the
-same tokens forced, the same edits applied. What is needed for that (prompt tensors and the
-trace) is small and stays longer. A run that was forgotten altogether says so.
+same tokens forced, the same edits applied. What is needed for that (prompt tensors, a picture's
+pixels and features among them, and the trace) stays longer, within a bound of its own; then the
+least recently used runs are forgotten altogether. A run that was forgotten says so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 
 from core.engine.cache import RowCache
@@ -72,6 +74,14 @@ class Held:
     live: Live | None = None
     processor: Callable[[Tensor, Tensor], Tensor] | None = None
 
+    @cached_property
+    def prompt_bytes(self) -> int:
+        """Bytes of the prompt's tensors and the picture, which runs on one prompt share."""
+        values = [*self.inputs.values(), self.patches]
+        tensors = sum(value.nbytes for value in values if isinstance(value, Tensor))
+        pictures = [value for value in values if isinstance(value, Image.Image)]
+        return tensors + sum(p.width * p.height * len(p.getbands()) for p in pictures)
+
 
 class Store:
     """Least recently used runs give way first.
@@ -79,11 +89,15 @@ class Store:
     Args:
         most_bytes: of live parts, prompts counted once each.
         most_runs: of runs remembered at all.
+        most_prompt_bytes: of prompt tensors and pictures, each counted once.
     """
 
-    def __init__(self, most_bytes: int = 2 << 30, most_runs: int = 4096) -> None:
+    def __init__(
+        self, most_bytes: int = 2 << 30, most_runs: int = 4096, most_prompt_bytes: int = 2 << 30
+    ) -> None:
         self.most_bytes = most_bytes
         self.most_runs = most_runs
+        self.most_prompt_bytes = most_prompt_bytes
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._lock = Lock()
 
@@ -143,8 +157,22 @@ class Store:
         with self._lock:
             return self._bytes()
 
+    @property
+    def prompt_bytes(self) -> int:
+        """Bytes of the prompts of all runs that are remembered."""
+        with self._lock:
+            return sum(size for size, _ in self._prompts().values())
+
     def __len__(self) -> int:
         return len(self._held)
+
+    def _prompts(self) -> OrderedDict[int, tuple[int, list[str]]]:
+        """Prompt → its bytes and the runs that share it, the least recently used first."""
+        found: OrderedDict[int, tuple[int, list[str]]] = OrderedDict()
+        for name, held in self._held.items():
+            size, names = found.pop(id(held.inputs), (0, []))
+            found[id(held.inputs)] = max(size, held.prompt_bytes), [*names, name]
+        return found
 
     def _bytes(self) -> int:
         prompts: dict[int, int] = {}
@@ -160,6 +188,7 @@ class Store:
     def _trim(self, newest: str) -> None:
         while len(self._held) > self.most_runs:
             self._held.popitem(last=False)
+        self._trim_prompts(newest)
         if self._bytes() <= self.most_bytes:
             return
         for name, held in self._held.items():
@@ -167,3 +196,13 @@ class Store:
                 held.live = None
                 if self._bytes() <= self.most_bytes:
                     return
+
+    def _trim_prompts(self, newest: str) -> None:
+        prompts = self._prompts()
+        total = sum(size for size, _ in prompts.values())
+        for size, names in prompts.values():
+            if total <= self.most_prompt_bytes or newest in names:
+                return
+            total -= size
+            for name in names:
+                del self._held[name]

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from core.engine import Engine
-from core.engine.store import Store
+from core.engine.store import Held, Store
 from core.errors import InputError
 from core.records import Edit, Trace, load, save
 from tests.core.engine import tiny
@@ -147,3 +147,46 @@ def test_what_does_not_belong_together_is_refused(engine: Engine, lab: Lab) -> N
     with pytest.raises(InputError, match="another"):
         lab("ilvr").adopt(root, image)
     assert engine.adopt(root, image).id == root.id
+
+
+def test_prompts_are_bounded_by_their_bytes(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "store", Store())
+    first = runs(engine, 1)[0]
+    size, held = engine.store.prompt_bytes, engine.hold(first)
+    pixels = held.inputs["pixel_values"].nbytes
+    assert held.patches is not None
+    assert size >= pixels + held.patches.nbytes > 0
+    engine.branches(first, [[Edit("gaussian", seed=k)] for k in range(4)])
+    assert engine.store.prompt_bytes == size  # branches share their parent's
+    monkeypatch.setattr(engine, "store", Store(most_prompt_bytes=3 * size))
+    traces = runs(engine, 2)
+    children = engine.branches(traces[1], [[Edit("gaussian", seed=k)] for k in range(3)])
+    traces += [engine.run(tiny.picture(k), "What colour?", **ASKED) for k in (2, 3)]
+    assert engine.store.prompt_bytes <= 3 * size
+    held_now = [engine.store.by_id(trace.id) is not None for trace in (*traces, *children)]
+    assert held_now == [False, True, True, True, True, True, True]
+    engine.hold(traces[1])  # used: the next to go is another
+    engine.run(tiny.picture(4), "What colour?", **ASKED)
+    assert engine.store.by_id(traces[1].id) is not None
+    assert all(engine.store.by_id(child.id) is not None for child in children)
+    assert engine.store.by_id(traces[2].id) is None
+
+
+def test_one_prompt_larger_than_the_bound_is_kept_while_it_is_the_newest(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "store", Store(most_prompt_bytes=1))
+    traces = runs(engine, 2)
+    child = engine.branch(traces[1], [Edit("zero")])
+    assert len(engine.store) == 2
+    assert engine.branch(child, [Edit("zero")]).parent == child.id
+    with pytest.raises(InputError, match="no longer held"):
+        engine.branch(traces[0], [Edit("zero")])
+
+
+def test_a_picture_that_is_held_as_it_is_counts_too() -> None:
+    held = Held.__new__(Held)
+    held.inputs, held.patches = {"image": Image.new("RGB", (30, 20))}, None
+    assert held.prompt_bytes == 30 * 20 * 3
