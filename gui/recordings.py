@@ -120,7 +120,10 @@ def record(workshop: Workshop, model: str, panel: Panel, folder: Path) -> Iterat
         base = visit.baseline
         assert base is not None
         for name in reversed(EDITS):  # the first is made last, so that it is the one shown
-            edit, title = one_click(name, visit, workshop, panel)
+            try:
+                edit, title = one_click(name, visit, workshop, panel)
+            except acts.GuiError:
+                continue  # this model has nothing of the kind
             acts.apply(visit, workshop, base, [edit], title)
         for branch in list(visit.branches.values()):
             visit.shown = branch.trace.id

@@ -174,8 +174,11 @@ def leaves(visit: Visit) -> list[Leaf]:
 def inspected(visit: Visit, workshop: Workshop) -> str:
     """The inspector of the selected latent."""
     engine = workshop.engine
+    shown = visit.edited or visit.baseline
     if engine is not None and not engine.family.latent:
         return ""
+    if shown is not None and shown.imagined is not None and not shown.spans:
+        return ""  # recorded runs of several models share one engine
     reading = read_selected(visit, workshop)
     return inspector_html(reading, visit.steps[-1] if visit.steps else 0, visit.uri)
 
@@ -255,7 +258,8 @@ def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace |
         return strip_html("", (0, 0), ())
     remedy = ""
     family: Any = workshop.engine.family if workshop.engine is not None else None
-    if family is not None and family.latent and not shown.spans and shown.ended_by != "cancelled":
+    silent = not shown.spans and shown.imagined is None and shown.ended_by != "cancelled"
+    if family is not None and family.latent and silent:
         remedy = REMEDY if edited is None else emission_line(shown, True)
     return strip_html(
         shown.prompt.question,

@@ -6,7 +6,7 @@ from pathlib import Path
 from gui.commands import ROOT, Mistake
 
 REQUIRES = ["requirements.txt"]
-MODELS = ("faithful", "shortcut")
+MODELS = ("faithful", "shortcut", "words", "slot")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

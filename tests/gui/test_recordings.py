@@ -9,6 +9,7 @@ from gui.reading import readings
 from gui.recordings import FOLDER, RecordedRoom, first_screen, record
 from gui.screen import screen
 from gui.visits import Visit
+from tests.gui.fake_engine import KINDS, FakeEngine, gallery
 
 SHIPPED = sorted(FOLDER.glob("*.zscope"))
 
@@ -78,3 +79,24 @@ def test_the_shipped_runs_open_and_were_read_whole(workshop):
             assert reading.layers
             assert reading.looks
             assert sum(v for _, v in reading.shares) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_model_that_imagines_in_words_is_recorded_with_the_edits_it_has(tmp_path, workshop):
+    import gradio as gr
+
+    from gui.workshop import Workshop
+
+    with gr.Blocks(analytics_enabled=False):
+        panel = Panel()
+    speaks = Workshop(lambda: FakeEngine(model="words"), gallery, lambda: KINDS)
+    speaks.warm()
+    list(record(workshop, "faithful", panel, tmp_path))
+    list(record(speaks, "words", panel, tmp_path))
+    room, visit = RecordedRoom(workshop, tmp_path), Visit()
+    index = [model for model, _, _ in room.thumbnails].index("words")
+    acts.open_example(visit, room, index)
+    assert [b.title for b in visit.branches.values()] == ["Baseline", "Sentence of example 2"]
+    view = screen(visit, room)
+    assert "remedy" not in view.strip
+    assert 'class="chip imagined"' in view.strip
+    assert view.inspector == ""
