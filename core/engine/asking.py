@@ -12,6 +12,7 @@ from torch import Tensor
 from core.engine.decoding import Job, decode_all, decode_one
 from core.engine.instrument import Instrument, LogitsProcessor
 from core.engine.loop import Step
+from core.engine.packing import Load, packed, room, slot_bytes
 from core.engine.pictures import Picture
 from core.engine.prompts import batched
 from core.records import Prompt, Settings, Trace
@@ -106,7 +107,8 @@ class Asking(Instrument):
         begins: Sequence[Sequence[int]] = (),
         **options: Any,
     ) -> list[Trace]:
-        """Answer several questions in one batch; the same results as one by one.
+        """Answer several questions in one batch, or in as many as there is room for; the same
+        results as one by one.
 
         Args:
             questions: pictures with their questions.
@@ -117,10 +119,16 @@ class Asking(Instrument):
             return []
         settings = self.settings(budget, **options)
         prepared = [self.prompt(image, question, system) for image, question in questions]
-        inputs = batched([p.inputs for p in prepared])
-        prompts = [p.prompt for p in prepared]
-        job = self._job(inputs, settings, prompts, cancel)
-        return decode_all(self, replace(job, begins=begins))
+        most = settings.max_new_tokens
+        loads = [Load(1, p.inputs["input_ids"].shape[1], most) for p in prepared]
+        made: dict[int, Trace] = {}
+        for part in packed(loads, slot_bytes(self.passes), room(self.passes)):
+            places = sorted(part)
+            inputs = batched([prepared[i].inputs for i in places])
+            job = self._job(inputs, settings, [prepared[i].prompt for i in places], cancel)
+            first = [begins[i] for i in places] if begins else ()
+            made.update(zip(places, decode_all(self, replace(job, begins=first)), strict=True))
+        return [made[i] for i in range(len(questions))]
 
     def _job(
         self,

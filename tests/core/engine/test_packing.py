@@ -77,6 +77,29 @@ def test_small_batches_give_what_large_ones_give(
         assert difference(engine.logits(many), engine.logits(one)) <= 1e-4
 
 
+def test_questions_beyond_the_room_are_asked_in_several_batches(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = lab("monet-sft")
+    options = {"budget": 3, "force_latents": True, "max_new_tokens": 6}
+    usual = engine.run_many(QUESTIONS, **options)
+    slots = packing.slot_bytes(engine.passes) * 106 * 3
+    monkeypatch.setattr(packing, "LEAST_ROOM", slots)
+    sizes: list[int] = []
+    prefill = engine.passes.prefill
+    monkeypatch.setattr(
+        engine.passes,
+        "prefill",
+        lambda inputs: sizes.append(len(inputs["input_ids"])) or prefill(inputs),
+    )
+    again = engine.run_many(QUESTIONS, **options)
+    assert len(sizes) > 1
+    assert sum(sizes) == len(QUESTIONS)
+    for a, b in zip(usual, again, strict=True):
+        assert a.prompt == b.prompt
+        assert a.token_ids == b.token_ids
+
+
 def test_room_on_a_processor_does_not_depend_on_what_is_free(lab: Lab) -> None:
     passes = lab("monet-sft").passes
     assert packing.room(passes) == packing.LEAST_ROOM
