@@ -40,7 +40,7 @@ from gui.sweep import SweepTab
 from gui.theme import HEAD, START, theme
 from gui.tidying import tidy
 from gui.tools import Tools
-from gui.visits import Visits
+from gui.visitors import Visits
 
 ROOT = Path(__file__).resolve().parent.parent
 STYLES = ("style.css", "beside.css", "study.css", "atlas.css", "sweep.css")

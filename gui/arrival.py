@@ -13,6 +13,7 @@ import gradio as gr
 from gui import acts
 from gui.components.examples import examples_html
 from gui.links import edit_of, example_of, named
+from gui.oneclick import one_click
 from gui.recordings import first_screen
 from gui.screen import say_html, screen
 from gui.shelf import DEMOS
@@ -147,7 +148,7 @@ class Arrival:
         acts.open_example(visit, desk.workshop, index)
         edit = "" if getattr(desk.workshop.engine, "recorded", False) else edit_of(query)
         if edit and visit.baseline is not None:
-            made, title = desk.page.panel.quick_edit(edit, visit, desk.workshop, "propagate", 0)
+            made, title = one_click(edit, visit, desk.workshop, desk.page.panel)
             acts.apply(visit, desk.workshop, visit.baseline, [made], title)
 
 

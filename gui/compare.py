@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from gui import acts, asking
+from gui import acts
 from gui.components import examples, picture
 from gui.components.examples import examples_html
 from gui.components.picture import picture_html
 from gui.desk import GONE, sentence_of
-from gui.oneclick import one_click
 from gui.panel import QUICK
+from gui.rivals import answered, choices, columns_html
 from gui.screen import say_html
-from gui.shelf import Model, Shelf
-from gui.still import still_answers, still_strip
 from gui.studio import QUEUE
 from gui.visits import Visit
 
@@ -188,7 +186,7 @@ class Compare:
                     for sentence in ticket.waiting():
                         yield {self.say: say_html(sentence, False)}
                     yield {self.say: say_html("", False)}
-                    cells[name] = self._answer(subject, room, edit, name)
+                    cells[name] = answered(subject, room, edit, name, self.desks.page.panel)
             except Exception as error:
                 cells[name] = (
                     f"<p class='say trouble' role='alert'>{escape(sentence_of(error))}</p>"
@@ -214,63 +212,3 @@ class Compare:
         if name not in [n for _, n in choices(shelf)]:
             raise acts.GuiError("Choose models from the list.")
         return shelf.get(name)
-
-    def _answer(self, subject: Visit, room: Workshop, edit: str, model: str) -> str:
-        """One model's column."""
-        own = Visit(
-            image=subject.image, uri=subject.uri, asked=subject.asked, options=subject.options,
-            example=subject.example, model=model, bounds=subject.bounds,
-        )  # fmt: skip
-        index, items = subject.example, room.items
-        subject.beside["running"] = own
-        if index is not None and items and subject.asked == str(items[index].question):
-            options = own.options
-            acts.open_example(own, room, index)
-            if options != own.options and own.baseline is not None:
-                own.options = options
-                with room.lock:
-                    acts.score(own, room, own.baseline)
-        else:
-            for _ in asking.ask(own, room, subject.asked):
-                if subject.cancel.is_set():
-                    own.cancel.set()
-        note = ""
-        if edit in QUICK and own.baseline is not None and not subject.cancel.is_set():
-            try:
-                made, title = one_click(edit, own, room, self.desks.page.panel)
-                acts.apply(own, room, own.baseline, [made], title)
-            except acts.GuiError as error:
-                note = f'<p class="note">{escape(str(error))}</p>'
-        return (
-            f'{still_strip(own, room)}{note}<div class="said-by">{still_answers(own, room)}</div>'
-        )
-
-
-def choices(shelf: Shelf) -> list[tuple[str, str]]:
-    """(label, name) of the models that can be compared: those that are here."""
-    rooms = shelf.loaded()
-    return [
-        (label(model), name)
-        for name, model in shelf.models.items()
-        if (name in rooms and not rooms[name].failure) or (name in shelf.demos and model.here)
-    ]
-
-
-def label(model: Model) -> str:
-    """A model's name with a few words about it."""
-    return f"{model.name}: {model.about}" if model.about else model.name
-
-
-def columns_html(shelf: Shelf, cells: dict[str, str]) -> str:
-    """The columns, the models' names above them."""
-    parts = []
-    for name, body in cells.items():
-        model, room = shelf.models[name], shelf.loaded().get(name)
-        engine: Any = room.engine if room is not None else None
-        family = f" · {engine.family.title}" if engine is not None else ""
-        about = escape(f"{model.about}{family}".removeprefix(" · "))
-        parts.append(
-            f'<section class="rival" aria-label="{escape(name, quote=True)}">'
-            f"<header><h2>{escape(name)}</h2><p>{about}</p></header>{body}</section>"
-        )
-    return f'<div class="rivals" style="--columns:{len(parts)}">{"".join(parts)}</div>'

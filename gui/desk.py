@@ -14,7 +14,8 @@ from gui import acts, logbook
 from gui.panel import said
 from gui.screen import Screen, say_html, screen
 from gui.steps import StepsError, format_steps
-from gui.visits import Visit, Visits
+from gui.visitors import Visits
+from gui.visits import Visit
 from gui.workshop import Workshop
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gui.sessions import Sessions
     from gui.shelf import Shelf
     from gui.studio import Studio
-    from gui.visits import Visits
+    from gui.visitors import Visits
     from gui.workshop import Workshop
 
 WITHOUT_VISITOR = ("on_kind",)  # what is the same for everybody

@@ -12,8 +12,8 @@ import gradio as gr
 
 from gui import acts
 from gui.arrival import told
-from gui.compare import label
 from gui.desk import GONE, sentence_of
+from gui.rivals import label
 from gui.screen import say_html
 from gui.shelf import DEMOS, Model, missing
 

@@ -1,5 +1,6 @@
 """What breaks around the page does not take the page down."""
 
+import errno
 import os
 import shutil
 import time
@@ -11,9 +12,10 @@ import core
 from gui import app, screen
 from gui.autosave import Autosave
 from gui.bounds import Bounds
+from gui.keeping import save_visit
 from gui.line import Line
 from gui.shelf import Model, Shelf
-from gui.visits import Visits
+from gui.visitors import Visits
 from gui.workshop import Workshop
 from tests.core.engine import tiny
 from tests.gui.fake_engine import KINDS, FakeEngine, gallery
@@ -116,3 +118,64 @@ def test_a_clock_that_is_set_back_neither_expires_nor_holds_up(tmp_path, monkeyp
     line.leave(first)
     assert line.wait(second, 0.0)
     assert line.estimate(line.join("c")) >= 0
+
+
+def test_a_full_device_is_one_sentence_and_the_page_goes_on(tmp_path, monkeypatch):
+    folder = tiny.write_checkpoint(tmp_path / "model", "monet", seed=7)
+    options = app.Options(port=None, model="stand-in")
+    page = app.build(
+        options,
+        lambda _: core.load(folder, device="cpu"),
+        gallery,
+        lambda: KINDS,
+        tmp_path / "none",
+    )
+    page.workshop.warm()
+    assert page.workshop.ready, page.workshop.failure
+    key, visit = page.visits.open()
+    visit.image = tiny.picture(0)
+    passes = page.workshop.engine.passes
+
+    def full(*anything, **more):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    def run():
+        list(page.desks.on_run(key, "What?", "", 3, True, 0.0, 0, 8, ""))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(passes.language, "forward", full)
+        run()
+        assert visit.trouble
+        assert "ran out of memory" in visit.say
+        assert not visit.branches
+    assert (len(page.workshop.line), visit.going) == (0, False)
+    run()
+    assert not visit.trouble
+    assert visit.baseline.spans
+
+
+def test_a_disk_that_is_full_at_autosave_keeps_the_page_and_the_older_file(tmp_path, capsys):
+    autosave, visits = Autosave(tmp_path), Visits()
+    key, visit = visits.open()
+    engine = FakeEngine()
+    visit.begin(engine.run(gallery()[0].image, "What colour?"))
+    room = {"left": True}
+
+    def write(path):
+        if not room["left"]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save_visit(visit, path, "model", "fake")
+
+    name = autosave.begin(key, visit, write)
+    autosave.touch(key)
+    autosave.settle()
+    older = (tmp_path / f"{name}.zscope").read_bytes()
+    room["left"] = False
+    visit.asked = "Another question?"
+    autosave.touch(key)
+    autosave.settle()
+    assert (tmp_path / f"{name}.zscope").read_bytes() == older
+    assert "No space left" in capsys.readouterr().err
+    room["left"] = True
+    autosave.settle()  # what could not be written is still due
+    assert autosave.find(name).meta["asked"] == "Another question?"

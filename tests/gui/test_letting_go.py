@@ -5,7 +5,8 @@ import pytest
 from core.records import Edit
 from gui import acts, asking
 from gui.bounds import Bounds
-from gui.visits import Visit, Visits
+from gui.visitors import Visits
+from gui.visits import Visit
 from gui.workshop import Workshop
 from tests.gui.fake_engine import KINDS, gallery, painted
 from tests.gui.holding import HoldingEngine

@@ -1,7 +1,8 @@
 import copy
 
 from core.records import Edit
-from gui.visits import Visit, Visits
+from gui.visitors import Visits
+from gui.visits import Visit
 
 
 def test_keys_cannot_be_guessed_and_the_idle_go_first():
