@@ -10,12 +10,12 @@ our own:
   t_{α/2, ν}) (Hesterberg 2015, The American Statistician 69:371, "expanded percentile"), with
   ν = 2n / (κ − (n − 3)/(n − 1)), κ the sample's kurtosis: how many degrees of freedom its
   variance really has (O'Neill 2014, The American Statistician 68:282); n − 1 for normal data;
-* each end is the farther one of that interval and of the t interval of the same ν. The
-  bootstrap follows skewness and errs on the side of the short tail; the t interval knows its
+* each end of a mean's interval is the farther one of that and of the t interval of the same ν.
+  The bootstrap follows skewness and errs on the side of the short tail; the t interval knows its
   width and nothing of skewness. Either alone is right to the order 1/n only.
 
 n is the number of clusters; what is summed is a cluster's influence on the estimate, so one
-formula serves means and ratios.
+formula serves means of clusters of any size and ratios.
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ def mean_interval(
         NaN ends with fewer than 2 clusters; equal ends when all clusters have the same mean.
     """
     sums, counts = clustered(np.asarray(differences, np.float64).ravel(), clusters)
-    return ratio_interval(sums, counts.astype(np.float64), level, resamples, seed)
+    found, half = _expanded(sums, counts.astype(np.float64), level, resamples, seed)
+    if not found.low < found.high:
+        return found
+    low, high = found.estimate - half, found.estimate + half
+    return Interval(found.estimate, min(low, found.low), max(high, found.high), level)
 
 
 def ratio_interval(
@@ -62,21 +66,28 @@ def ratio_interval(
     resamples: int = 5000,
     seed: int = 0,
 ) -> Interval:
-    """Σ numerators / Σ denominators over clusters (G,)."""
+    """Σ numerators / Σ denominators over clusters (G,), where both vary: the expanded bootstrap.
+
+    A t interval of such a ratio rests on its linearisation, which is too wide where numerator
+    and denominator go together, as a part and its whole do.
+    """
     top, bottom = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
+    return _expanded(top, bottom, level, resamples, seed)[0]
+
+
+def _expanded(
+    top: Array, bottom: Array, level: float, resamples: int, seed: int
+) -> tuple[Interval, float]:
+    """BCa at the levels of a t interval, and half the width of that t interval."""
     count, whole = len(top), float(bottom.sum()) if len(bottom) else 0.0
-    if count < 2 or not whole:
-        return bootstrap_ratio(top, bottom, level, resamples, seed)
+    if count < 2 or len(bottom) != count or not whole:
+        return bootstrap_ratio(top, bottom, level, resamples, seed), 0.0
     influence = (top - top.sum() / whole * bottom) * count / whole
-    size = special.stdtrit(degrees_of_freedom(influence), (1 + level) / 2)
-    expanded = 1 - 2 * special.ndtr(-math.sqrt(count / (count - 1)) * size)
-    # of two clusters it rounds to 1, whose quantiles are infinite
-    found = bootstrap_ratio(top, bottom, min(float(expanded), 1 - 1e-12), resamples, seed)
-    if not found.low < found.high:
-        return Interval(found.estimate, found.low, found.high, level)
-    half = float(size) * math.sqrt(float((influence**2).sum()) / (count * (count - 1)))
-    low, high = found.estimate - half, found.estimate + half
-    return Interval(found.estimate, min(low, found.low), max(high, found.high), level)
+    size = float(special.stdtrit(degrees_of_freedom(influence), (1 + level) / 2))
+    expanded = 1 - 2 * float(special.ndtr(-math.sqrt(count / (count - 1)) * size))
+    found = bootstrap_ratio(top, bottom, expanded, resamples, seed)
+    half = size * math.sqrt(float((influence**2).sum()) / (count * (count - 1)))
+    return Interval(found.estimate, found.low, found.high, level), half
 
 
 def degrees_of_freedom(deviations: ArrayLike) -> float:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from PIL import Image
-
 from core.engine import Engine
 from core.errors import InputError, ZscopeError
 from core.records import Trace
@@ -21,8 +19,8 @@ from core.study.alignment import agree, aligned, before, throughout
 from core.study.arms import Arm, Input
 from core.study.asking import Question, ask
 from core.study.design import Design
+from core.study.inputs import Inputs
 from core.study.items import StudyItem
-from core.study.pictures import CHANGES, change
 
 Made = Trace | ZscopeError
 Changed = tuple[Input, bool]
@@ -51,6 +49,7 @@ class Parents:
         base: index → the run on the item as it is, or why there is none.
         changed: (index, changed input) → the run on it.
         sources: (index, changed input) → the item the changed input was taken from.
+        inputs: pictures and questions.
         made: ids of all runs, to be forgotten.
     """
 
@@ -64,7 +63,10 @@ class Parents:
     changed: dict[tuple[int, Changed], Made] = field(default_factory=dict)
     sources: dict[tuple[int, Changed], StudyItem | None] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
-    _pictures: dict[int, Image.Image | None] = field(default_factory=dict)
+    inputs: Inputs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inputs = Inputs(self.items, self.inside, self.design.seed)
 
     def ask(self) -> None:
         """Make the base runs, and the runs on every changed input some wanted arm needs.
@@ -80,7 +82,7 @@ class Parents:
     def forget(self) -> None:
         """Let all runs and pictures go."""
         self.engine.store.forget(*self.made)
-        self._pictures.clear()
+        self.inputs.forget()
 
     def of(self, index: int, arm: Arm) -> Trace:
         """The run an arm starts from.
@@ -139,11 +141,9 @@ class Parents:
         ready = []
         for index in indices:
             try:
-                picture = self._picture(index)
+                ready.append((index, self.inputs.own(index)))
             except ZscopeError as error:
                 self.base[index] = error
-                continue
-            ready.append((index, (picture, self.items[index].question)))
         made = ask(
             self.engine, [q for _, q in ready], self.cancel, self.design.options(), self.made
         )
@@ -157,9 +157,13 @@ class Parents:
             if not any((arm.x, arm.force) == changed for arm in arms):
                 continue
             try:
-                ready.append((index, self._changed_question(index, changed)))
+                question, source = self.inputs.changed(index, changed[0])
             except ZscopeError as error:
                 self.changed[index, changed] = error
+                continue
+            ready.append((index, question))
+            if source is not None:
+                self.sources[index, changed] = source
         force = changed[1] and self.engine.family.latent
         options = self.design.options(force_latents=True) if force else self.design.options()
         if not aligned(self.design.alignment, changed[0]):
@@ -185,55 +189,6 @@ class Parents:
             begins = None
         asked = [question for _, question in ready]
         return ask(self.engine, asked, self.cancel, options, self.made, begins)
-
-    def _changed_question(self, index: int, changed: Changed) -> tuple[Image.Image | None, str]:
-        edit, item = changed[0], self.items[index]
-        seed = donors.seed_of(self.design.seed, item.id, edit)
-        if edit.kind in CHANGES:
-            picture = self._picture(index)
-            if picture is None:
-                raise InputError("the item has no picture")
-            return change(edit.kind, picture, edit.strength, item.box, seed), item.question
-        if edit.kind == "no image":
-            return None, item.question
-        if edit.kind == "counterfactual" and item.counterfactual is not None:
-            other = item.counterfactual
-            self.sources[index, changed] = other
-            return (other.picture() if other.picture else None), item.question
-        kind = "any" if edit.kind in ("swap question", "swap both") else "other answer"
-        place = self._lender(item, kind)
-        if place is None and kind == "other answer":  # another picture is better than none
-            place = self._lender(item, "any")
-        if place is None:
-            raise InputError("no other item is there to take an input from")
-        other = self.items[place]
-        self.sources[index, changed] = other
-        if edit.kind == "swap question":
-            return self._picture(index), other.question
-        question = other.question if edit.kind == "swap both" else item.question
-        return self._picture(place), question
-
-    def _lender(self, item: StudyItem, kind: str) -> int | None:
-        """An item of a donor class whose picture can be opened."""
-        for place in donors.order(item, kind, self.inside, self.items, self.design.seed):
-            try:
-                self._picture(place)
-            except ZscopeError:
-                continue
-            return place
-        return None
-
-    def _picture(self, index: int) -> Image.Image | None:
-        """An item's picture, kept while the block is at work."""
-        if index not in self._pictures:
-            draw = self.items[index].picture
-            try:
-                self._pictures[index] = None if draw is None else draw()
-            except ZscopeError:
-                raise
-            except Exception as error:  # a decoder or a drawing of somebody else's
-                raise InputError(f"The picture cannot be opened ({error}).") from error
-        return self._pictures[index]
 
 
 def trace_of(made: Made) -> Trace:

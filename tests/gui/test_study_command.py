@@ -1,25 +1,12 @@
 """The study command among several processes, and its flags."""
 
 import argparse
-import subprocess
-import sys
-from pathlib import Path
 
 import accelerate
 import pytest
 import torch
 
 from gui.commands import several, study
-
-ROOT = Path(__file__).resolve().parents[2]
-
-TWO = r"""
-import os
-from gui.commands.several import processes, wait
-place, of = processes()
-os.write(1, f"{place} {of}\n".encode())  # one write: two processes share the pipe
-wait()
-"""
 
 
 def test_alone_there_is_one_process(monkeypatch):
@@ -42,22 +29,6 @@ def test_processes_on_a_machine_without_accelerator_are_told_apart(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert several.processes() == (1, 2)
     assert asked == [True]
-
-
-def test_two_started_processes_know_their_places(tmp_path):
-    script = tmp_path / "two.py"
-    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{TWO}")
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-            "--master_port", "0", "--standalone", str(script),
-        ],
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    if torch.cuda.is_available():
-        pytest.skip("with an accelerator this would need two of them")
-    assert sorted(done.stdout.split("\n"))[-2:] == ["0 2", "1 2"]
 
 
 def test_a_column_is_named_as_ours_and_theirs():
