@@ -7,7 +7,6 @@ while the tab that started it is there, and whoever comes back to the tab finds 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,26 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from gui.acts import GuiError
-from gui.bounds import OutOfBounds
 from gui.components.plot import plot
 from gui.desk import GONE, sentence_of
 from gui.figures import study as figures
 from gui.screen import say_html
-from gui.study_data import PLACE, SCENES, UPLOAD, items_of
+from gui.study_data import PLACE, SCENES, UPLOAD
+from gui.study_job import TASKS, Data, count_of, declared, work_on
 from gui.study_view import body_html, plan_html, progress_html
 from gui.studying import Studying
 
 if TYPE_CHECKING:
-    from core.study.design import Design
     from gui.desks import Desks
-    from gui.visits import Visit
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 LOOK = 0.5  # seconds between two looks at a running study
-BLOCK = 8  # items a batch: others get at the model between two of them
 MOST, MOST_HOSTED = 100_000, 200
-TASKS = ("attribute", "relative", "where", "count", "plan")
 PRESETS = [
     ("Quick: each question once", "quick"),
     ("Published: with its missing controls", "published"),
@@ -188,9 +182,14 @@ class StudyTab:
         job: Studying | None = visit.beside.get("study")
         try:
             if job is None or not job.alive:
-                asked = (source, tasks, upload, place or "", count)
-                design = self._design(visit, preset, accuracy, flips, logit, force)
-                job = self._job(key, visit, asked, design, keep or "")
+                room = self.desks.shelf.of(visit.model)
+                data = Data(source, upload, place or "", count_of(count, self.most), tasks)
+                design = declared(room, preset, accuracy, flips, logit, force)
+                keep = keep or "" if self.own else ""
+                job = work_on(
+                    room, visit, key, data, design, keep,
+                    lambda: self.desks.visits.get(key) is visit, self.turn,
+                )  # fmt: skip
                 visit.beside["study"] = job
                 job.start()
         except Exception as error:
@@ -215,59 +214,6 @@ class StudyTab:
         if job is not None:
             job.stop()
         return gr.update(interactive=False)
-
-    def _design(
-        self, visit: Visit, preset: str, accuracy: float, flips: float, logit: float, force: bool
-    ) -> Design:
-        room = self.desks.shelf.of(visit.model)
-        if not room.ready:
-            raise GuiError(room.failure or "The model is not ready yet; try again in a moment.")
-        from core import study
-        from core.engine import Engine
-
-        if not isinstance(room.engine, Engine):  # recorded runs, or a model lent for each call
-            raise GuiError(
-                "A study asks the model itself, which is not loaded on this machine; run Zscope "
-                "yourself, or choose a demo model."
-            )
-        if None in (accuracy, flips, logit):
-            raise GuiError("Declare all three margins before the run.")
-        margins = study.Margins(float(accuracy) / 100, float(flips) / 100, float(logit))
-        return study.design_of(
-            preset, room.engine, block=BLOCK, margins=margins, force_latents=bool(force)
-        )
-
-    def _job(
-        self, key: str, visit: Visit, asked: tuple[Any, ...], design: Design, keep: str
-    ) -> Studying:
-        source, tasks, upload, place, count = asked
-        count = max(1, int(count or 1))
-        if count > self.most:
-            raise OutOfBounds(
-                f"You asked for {count:,} items; at most {self.most:,} are studied here, so ask "
-                "for fewer."
-            )
-        room = self.desks.shelf.of(visit.model)
-        if "study-folder" not in visit.beside:
-            # goes away with the visit; nobody else is told its name
-            visit.beside["study-folder"] = tempfile.TemporaryDirectory(
-                prefix="zscope-study-", ignore_cleanup_errors=True
-            )
-        own = Path(visit.beside["study-folder"].name)
-        folder = Path(keep.strip()).expanduser() if keep.strip() and self.own else own
-        job = Studying(
-            room.engine,
-            lambda: items_of(source, upload, place, count, list(tasks or ()), own),
-            design,
-            folder,
-            lambda: self.desks.visits.get(key) is visit,
-            self.turn,
-            room.line,
-            key,
-        )
-        named = "" if set(tasks or TASKS) == set(TASKS) else ":" + ",".join(tasks)
-        job.data = {SCENES: f"scenes{named}", PLACE: place}.get(source, "YOUR-FILE")
-        return job
 
     def _view(self, job: Studying | None) -> dict[Any, Any]:
         """A study on the screen."""

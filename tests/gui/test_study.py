@@ -1,10 +1,10 @@
 """The Study tab's parts: a study beside the page, its data, its figures, its words."""
 
+import gc
 import json
 import threading
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,8 +16,8 @@ from gui.acts import GuiError
 from gui.bounds import OutOfBounds
 from gui.figures import study as figures
 from gui.line import Line
-from gui.study import StudyTab
 from gui.study_data import PLACE, SCENES, UPLOAD, items_of, unpacked
+from gui.study_job import Data, Folder, count_of, declared
 from gui.study_view import body_html, plan_html, progress_html
 from gui.studying import OUTPUTS, Studying
 from tests.core.engine import tiny
@@ -155,14 +155,12 @@ def test_a_study_waits_for_the_model_and_can_be_stopped_there(engine, data, tmp_
     assert len(line) == 0
 
 
-def test_a_hosted_copy_studies_so_many_items_and_says_so(workshop, visit):
-    tab = SimpleNamespace(most=200, desks=SimpleNamespace(shelf=SimpleNamespace()))
-    asked = (SCENES, [], None, "", 201)
+def test_a_hosted_copy_studies_so_many_items_and_says_so(workshop):
     with pytest.raises(OutOfBounds, match="201 items; at most 200 are studied here"):
-        StudyTab._job(tab, "key", visit, asked, DESIGN, "")
-    tab.desks.shelf.of = lambda name: workshop  # a stand-in is no engine of ours
-    with pytest.raises(GuiError, match="not loaded on this machine"):
-        StudyTab._design(tab, visit, "quick", 2.0, 5.0, 0.1, False)
+        count_of(201, 200)
+    assert (count_of(None, 200), count_of(200.0, 200)) == (1, 200)
+    with pytest.raises(GuiError, match="not loaded on this machine"):  # a stand-in is no engine
+        declared(workshop, "quick", 2.0, 5.0, 0.1, False)
 
 
 def test_bad_data_is_one_sentence(engine, tmp_path):
@@ -216,3 +214,19 @@ def test_figures_carry_the_numbers(engine, data, tmp_path):
     (band,) = figure["layout"]["shapes"]
     assert (band["x0"], band["x1"]) == (-2.0, 2.0)
     assert figures.forest([], 0.02) is None
+
+
+def test_a_studys_folder_goes_with_its_visit():
+    folder = Folder()
+    path = folder.path
+    (path / "rows").mkdir()
+    del folder
+    gc.collect()
+    assert not path.exists()
+
+
+def test_the_data_as_a_command_line_names_it():
+    assert Data(SCENES, None, "", 3, []).said == "scenes"
+    assert Data(SCENES, None, "", 3, ["where", "count"]).said == "scenes:where,count"
+    assert Data(PLACE, None, "mine", 3, []).said == "mine"
+    assert Data(UPLOAD, "x.zip", "", 3, []).said == "YOUR-FILE"
