@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gui.visits import Visit
 
 DAYS = 7  # an untouched session is deleted after so many
+AGAIN = 30.0  # seconds until a session that could not be written is tried again
 STILL = 0.3  # seconds without a change before a session is written
 NAME = re.compile(r"[A-Za-z0-9_-]{32}")
 SUFFIX = ".zscope"
@@ -169,6 +170,8 @@ class Autosave:
                 entry.write(self.folder / (name + SUFFIX))
             except Exception:  # a full disk must not take the page down
                 traceback.print_exc()
+                entry.due = time.monotonic() + AGAIN  # there may be room later
+                self._wake.set()
 
 
 def _can_write(folder: Path) -> bool:

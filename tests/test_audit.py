@@ -68,3 +68,15 @@ def test_the_checks_say_it_and_go_on(answers, monkeypatch, capsys):
     monkeypatch.setattr(test.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=0))
     assert test.run(SimpleNamespace(pytest=[])) == 0
     assert "known weaknesses in everything" in capsys.readouterr().out
+
+
+def test_the_kept_report_is_told_with_its_day_and_what_changed_since(tmp_path):
+    kept = json.loads(audit.RECORD.read_text(encoding="utf-8"))
+    assert audit.recorded().startswith(f"recorded on {kept['date']}: {kept['said']}")
+    assert {"torch", "gradio", "transformers"} <= set(kept["packages"])
+    path = tmp_path / "audit.json"
+    assert audit.recorded(path) == "no recorded report"
+    path.write_text(json.dumps({**kept, "packages": {}}))
+    assert "installed packages are not as recorded" in audit.recorded(path)
+    path.write_text("[]")
+    assert audit.recorded(path) == "no recorded report"

@@ -7,9 +7,14 @@ checks neither waits long for it nor fails because of it.
 import json
 import subprocess
 import sys
+from importlib.metadata import distributions
 from importlib.util import find_spec
+from pathlib import Path
+
+from gui.commands import ROOT
 
 PATIENCE = 45  # seconds for the whole audit
+RECORD = ROOT / "assets" / "audit.json"  # what was found when it was last asked by hand
 
 
 def audit() -> str:
@@ -51,3 +56,16 @@ def told(answer: str) -> str:
     if weak:
         return f"known weaknesses in {'; '.join(weak)}{left}"
     return f"no known weakness in {len(known)} packages{left}"
+
+
+def recorded(path: Path = RECORD) -> str:
+    """One line on the recorded report: its day, what it says, and what was installed since."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        known, said, day = report["packages"], report["said"], report["date"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "no recorded report"
+    here = {(d.name or "").lower(): d.version for d in distributions()}
+    other = sum(known.get(name) != version for name, version in here.items())
+    changed = f"; {other} of {len(here)} installed packages are not as recorded" * bool(other)
+    return f"recorded on {day}: {said}{changed}"

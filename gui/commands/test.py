@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from gui.commands import ROOT
-from gui.commands.audit import audit
+from gui.commands.audit import audit, recorded
 
 REQUIRES = ["requirements.txt", "requirements-test.txt"]
 STAGES = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy", "core"])
@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         if code:
             return code
     print(f"--- audit of what is installed: {audit()}", flush=True)
+    print(f"--- audit that was kept: {recorded()}", flush=True)
     print("--- pytest", flush=True)
     tests = [sys.executable, "-m", "pytest", *arguments.pytest]
     return subprocess.run(tests, cwd=ROOT, env=quiet).returncode
