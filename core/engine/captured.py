@@ -32,6 +32,8 @@ MOST_STEPS = 32
 """Shapes kept; a graph of a 7B model costs some tens of megabytes beside its buffers."""
 MOST_BYTES = 2 << 30
 """Of the buffers of one shape; a larger batch keeps the device busy without a graph."""
+ALL_BYTES = 4 << 30
+"""Of the buffers of all shapes."""
 WARM_UPS = 2
 RECOMPILES = 64
 
@@ -76,7 +78,7 @@ class Captured:
     Args:
         language: the decoder, called as transformers calls it.
         mode: ``"graph"`` records CUDA graphs, ``"compiled"`` fuses kernels with torch.compile
-            first (half a minute a shape, for long studies) and records where there is a GPU,
+            first (half a minute a shape, for long studies), or does not where that fails,
             ``"static"`` only runs the step, ``"eager"`` refuses all.
 
     Attributes:
@@ -90,6 +92,7 @@ class Captured:
         self._steps: OrderedDict[Shape, _Step] = OrderedDict()
         self._failed: set[Shape] = set()
         self._pool: Any = None
+        self._stream: torch.cuda.Stream | None = None
         self._hooks: list[Any] = []
         if mode != "eager":
             for module in language.modules():
@@ -122,33 +125,38 @@ class Captured:
         cache.advance(1)
         return hidden
 
-    def clear(self) -> None:
-        """Give the device its memory back."""
-        self._steps.clear()
-        self._failed.clear()
-
     def __len__(self) -> int:
         return len(self._steps)
 
     def _made(self, shape: Shape, cache: BranchCache, embeds: Tensor) -> _Step | None:
         """A step for a new shape; None when it cannot be recorded, which is remembered."""
-        while len(self._steps) >= MOST_STEPS:
-            self._steps.popitem(last=False)
-        on_gpu = embeds.is_cuda and self.mode != "static"
-        run = _compiled(self._language) if self.mode == "compiled" else _one_slot
-        try:
-            step = _Step(self._language, StaticCache(shape, cache), embeds, run)
-            if self.mode == "compiled":
-                step.warm()
-            if on_gpu:
-                self._pool = self._pool or torch.cuda.graph_pool_handle()
-                step.record(self._pool)
-        except Exception as error:  # a driver, a compiler: anything may refuse, the run goes on
-            self._failed.add(shape)
-            self.refused = f"{type(error).__name__}: {error}".splitlines()[0]
-            return None
-        self._steps[shape] = step
-        return step
+        needed = shape.nbytes(cache)
+        held = {known: known.nbytes(cache) for known in self._steps}
+        while held and (len(held) >= MOST_STEPS or sum(held.values()) + needed > ALL_BYTES):
+            first = next(iter(held))
+            del held[first], self._steps[first]
+        ways = [_compiled(), _one_slot] if self.mode == "compiled" else [_one_slot]
+        for way in ways:
+            try:
+                step = _Step(self._language, StaticCache(shape, cache), embeds, way)
+                if way is not _one_slot:
+                    step.warm()
+                if embeds.is_cuda and self.mode != "static":
+                    step.record(*self._place(embeds.device))
+            except Exception as error:  # a driver, a compiler: anything may refuse, the run goes on
+                self.refused = f"{type(error).__name__}: {error}".splitlines()[0]
+                continue
+            self._steps[shape] = step
+            return step
+        self._failed.add(shape)
+        return None
+
+    def _place(self, device: torch.device) -> tuple[Any, torch.cuda.Stream]:
+        """The memory all graphs use between them, and the stream they are recorded on: one of
+        ours, as torch's own belongs to the first device that recorded anything."""
+        if self._stream is None:
+            self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)
+        return self._pool, self._stream
 
 
 class _Step:
@@ -184,21 +192,22 @@ class _Step:
         self._pass()
 
     @torch.no_grad()
-    def record(self, pool: Any) -> None:
+    def record(self, pool: Any, stream: torch.cuda.Stream) -> None:
         """Run the pass a few times, as libraries set themselves up on first use, and record it.
 
         Nothing of the graph's own memory is read after a replay, so all graphs may use one
         ``pool`` in any order. Only this thread's calls may disturb the recording.
         """
         with torch.cuda.device(self.embeds.device):
-            aside = torch.cuda.Stream()
-            aside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(aside):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
                 for _ in range(WARM_UPS):
                     self._pass()
-            torch.cuda.current_stream().wait_stream(aside)
+            torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(
+                graph, pool=pool, stream=stream, capture_error_mode="thread_local"
+            ):
                 self._pass()
         self._graph = graph
 
@@ -221,7 +230,7 @@ def _one_slot(language: Any, cache: StaticCache, embeds: Tensor, positions: Tens
     return hidden
 
 
-def _compiled(language: Any) -> Callable[..., Tensor]:
+def _compiled() -> Callable[..., Tensor]:
     """:func:`_one_slot` through torch.compile, kernels fused.
 
     Recorded by us and not by ``mode="reduce-overhead"``, whose own graphs refuse inputs that

@@ -155,6 +155,18 @@ def test_a_step_that_cannot_be_recorded_is_done_eagerly(
     assert "not permitted" in captured.refused
 
 
+def test_shapes_give_way_to_newer_ones(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = lab("monet-sft")
+    trace = saying(engine, "xSxxxxxxx", longest=12)
+    usual = engine.branches(trace, [EDITS["one latent"]] * 3)
+    monkeypatch.setattr("core.engine.captured.ALL_BYTES", 1)
+    with decoded(engine, "static") as captured:
+        alone = engine.branch(trace, EDITS["one latent"])
+        together = engine.branches(trace, [EDITS["one latent"]] * 3)
+        assert len(captured) == 1
+    assert {t.token_ids for t in [alone, *together]} == {usual[0].token_ids}
+
+
 def test_sizes_are_rounded_so_that_few_are_captured() -> None:
     from core.engine.cache import BranchCache
 
