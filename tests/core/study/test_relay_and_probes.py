@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from core.study.arms import Arm, Input, Latent
-from core.study.design import Design
 from core.study.crossing import splits_of
+from core.study.design import Design
 from core.study.pairs import pair_up
 from core.study.probing import FEWEST, probes
 from core.study.relay import relays_of
