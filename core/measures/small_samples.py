@@ -85,7 +85,8 @@ def _expanded(
     influence = (top - top.sum() / whole * bottom) * count / whole
     size = float(special.stdtrit(degrees_of_freedom(influence), (1 + level) / 2))
     expanded = 1 - 2 * float(special.ndtr(-math.sqrt(count / (count - 1)) * size))
-    found = bootstrap_ratio(top, bottom, expanded, resamples, seed)
+    # of two clusters it rounds to 1, whose quantiles are infinite
+    found = bootstrap_ratio(top, bottom, min(expanded, 1 - 1e-12), resamples, seed)
     half = size * math.sqrt(float((influence**2).sum()) / (count * (count - 1)))
     return Interval(found.estimate, found.low, found.high, level), half
 
