@@ -69,6 +69,8 @@ class Bounds:
                     f"The {what} has {len(text):,} characters; at most {self.question:,} are "
                     "taken here, so shorten it."
                 )
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise OutOfBounds(f"The {what} holds half a letter; type it again.")
 
     def check_options(self, options: Sized) -> None:
         """Of the answers to be scored."""
