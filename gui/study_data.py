@@ -76,7 +76,9 @@ def unpacked(archive: Path, folder: Path) -> Path:
     except (GuiError, MemoryError):
         raise
     except Exception as error:  # what a decoder raises on damaged bytes is an open list
-        raise GuiError(f"The archive cannot be unpacked ({str(error)[:80]}); make it again.") from error
+        raise GuiError(
+            f"The archive cannot be unpacked ({str(error)[:80]}); make it again."
+        ) from error
     from core.study import tables
 
     places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
