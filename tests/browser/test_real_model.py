@@ -92,20 +92,15 @@ def test_a_vsp_picture_is_uploaded_and_asked_about(real_site, tab, vsp_picture):
 def test_many_points_are_drawn_without_webgl_too(real_site, tab, monkeypatch):
     monkeypatch.setattr("gui.figures.cloud.MANY", 0)
     page = tab(real_site)
-    kinds = "document.querySelector('#atlas-map .js-plotly-plot').data.map((t) => t.type)"
-    drawn = "#atlas-map .js-plotly-plot"
-    page.click("#atlas-tab-button")
-    page.wait_for_selector(drawn)
-    assert "scattergl" in page.evaluate(kinds)
-    page.context.add_init_script(
+    page.evaluate(
         "const get = HTMLCanvasElement.prototype.getContext;"
         "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
         "  return /webgl/.test(kind) ? null : get.call(this, kind, ...rest);"
         "};"
+        "delete window.zscopeWebgl;"
     )
-    page.reload()
-    page.wait_for_selector("#answers .card .answer")
     page.click("#atlas-tab-button")
-    page.wait_for_selector("#atlas-map .scatterlayer .point")
+    page.wait_for_selector("#atlas-map .scatterlayer .point", state="attached")
+    kinds = "document.querySelector('#atlas-map .js-plotly-plot').data.map((t) => t.type)"
     assert "scattergl" not in page.evaluate(kinds)
     assert page.locator("#atlas-map .scatterlayer .point").count() > 50
