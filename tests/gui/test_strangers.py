@@ -80,6 +80,45 @@ def test_a_key_in_a_payload_is_not_believed(site, first, second):
     assert first.visit.asked == SECRET
 
 
+LONG_WORK = ("on_build", "on_start")  # what these begin goes on behind the tests that follow
+
+
+def test_no_control_of_any_tab_gives_a_stranger_another_s_run(site, first, second):
+    """Each is worked with the id of the first visitor's newest run in every place there is."""
+    visit = first.visit
+    id = list(visit.branches)[-1]
+    before = [(each, b.title) for each, b in visit.branches.items()], visit.base, visit.shown
+    worked = set()
+    for control in second.config["dependencies"]:
+        name = str(control["api_name"])
+        events = {event for _, event in control["targets"]}
+        if not control["backend_fn"] or name.startswith(LONG_WORK) or "unload" in events:
+            continue
+        kinds = [second.parts[i]["type"] for i in control["inputs"]]
+        row = [
+            id if kind in ("state", "textbox", "api") else second.values.get(i)
+            for i, kind in zip(control["inputs"], kinds, strict=True)
+        ]
+        told = {
+            "id": id, "act": "show", "text": id, "name": id, "path": id, "index": 0, "span": 0,
+            "steps": [0], "order": 1e9, "row": 0, "column": 0, "by": 1, "layer": None,
+            "head": None, "method": "cosine", "points": [[0, 0, id, "", "", ""]],
+        }  # fmt: skip
+        try:
+            said = json.dumps(list(second._send(control, row, told)), ensure_ascii=False)
+        except Refused as refusal:
+            said = str(refusal)
+        assert SECRET not in said, name
+        worked.add(name)
+    assert len(worked) > 40  # the Studio, the Atlas, sweeps, studies, Compare, the Guide
+    assert (
+        [(each, b.title) for each, b in visit.branches.items()],
+        visit.base,
+        visit.shown,
+    ) == before
+    assert visit.asked == SECRET
+
+
 def test_the_name_of_a_tab_is_its_browser_s_alone(site, first, second):
     thief = Visitor(site.address, session=first.session)
     thief.enter()
