@@ -163,7 +163,9 @@ class Panel:
         from core.errors import EditError
 
         needed, strength, label = QUICK[name]
-        kind = next(k for k in self.offered(workshop) if k.name in needed)
+        kind = next((k for k in self.offered(workshop) if k.name in needed), None)
+        if kind is None:
+            raise EditError(f"This model takes no edit called “{label}”.")
         donor = None
         if form(kind).donor:
             index = other_example(visit, workshop)

@@ -9,7 +9,8 @@ are a fork and a whole run.
 The graph is recorded per shape, shapes are rounded up, the least recently used give way. Where a
 step cannot be replayed, :meth:`Captured.step` says so and the eager step does it, with the same
 results: on a CPU or an Apple GPU, over several devices, with quantised weights, while somebody
-looks inside with hooks, with edges cut, with the reference kernel, or when recording failed.
+looks inside with hooks, with edges cut, with the reference kernel, when recording failed, or when
+the first slot does not come out as from the plain step.
 
 ``"static"`` runs the very same step without recording it, on any device: that is how it is
 checked where there is no GPU.
@@ -36,6 +37,9 @@ ALL_BYTES = 4 << 30
 """Of the buffers of all shapes."""
 WARM_UPS = 2
 RECOMPILES = 64
+EXACT, ROUNDED = 1e-3, 5e-2
+"""How far a recorded step may lie from the plain one, as a share of its length: in float32, and
+in 16 bits, where fused kernels round less often."""
 
 MODES = ("eager", "static", "graph", "compiled")
 
@@ -121,6 +125,11 @@ class Captured:
             return None
         self._steps.move_to_end(shape)
         step.cache.house(cache)
+        if not step.trusted and not step.agrees(embeds, positions):
+            del self._steps[shape]
+            self._failed.add(shape)
+            self.refused = "the recorded step does not give what the step itself gives"
+            return None
         hidden = step(embeds, positions)
         cache.advance(1)
         return hidden
@@ -173,18 +182,48 @@ class _Step:
         self._language = language
         self._run = run
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._agreed = False
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it does what the plain step does: is it, or was found to agree with it."""
+        return self._agreed or (self._graph is None and self._run is _one_slot)
+
+    @torch.no_grad()
+    def agrees(self, embeds: Tensor, positions: Tensor) -> bool:
+        """Whether the first real slot comes out as from the plain step; nothing is counted.
+
+        A recording that went wrong raises nothing, it returns other numbers: the one check that
+        a person with another driver gets.
+        """
+        rows, held = self._take(embeds, positions), self.cache.held.clone()
+        plain = _one_slot(self._language, self.cache, self.embeds, self.positions)[:rows].float()
+        self.cache.held.copy_(held)
+        self._do()
+        self.cache.held.copy_(held)
+        apart = (self.hidden[:rows].float() - plain).norm(dim=-1) / plain.norm(dim=-1)
+        most = EXACT if self.hidden.dtype == torch.float32 else ROUNDED
+        self._agreed = bool((apart < most).all())  # no number is not less
+        return self._agreed
 
     @torch.no_grad()
     def __call__(self, embeds: Tensor, positions: Tensor) -> Tensor:
+        rows = self._take(embeds, positions)
+        self._do()
+        self.cache.count()
+        return self.hidden[:rows].clone()
+
+    def _take(self, embeds: Tensor, positions: Tensor) -> int:
         rows = embeds.shape[0]
         self.embeds[:rows] = embeds
         self.positions[:rows] = positions
+        return rows
+
+    def _do(self) -> None:
         if self._graph is not None:
             self._graph.replay()
         else:
             self._pass()
-        self.cache.count()
-        return self.hidden[:rows].clone()
 
     @torch.no_grad()
     def warm(self) -> None:

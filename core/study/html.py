@@ -61,9 +61,8 @@ def absent(name: str, why: str) -> str:
 
 
 def _link(name: str, kind: str, words: str, said: str) -> str:
-    return (
-        f"<a download='{escape(name)}' href='data:{kind};charset=utf-8,{quote(words, safe='/:=,;()')}'>{said}</a>"
-    )
+    held = f"data:{kind};charset=utf-8,{quote(words, safe='/:=,;()')}"
+    return f"<a download='{escape(name)}' href='{held}'>{said}</a>"
 
 
 def interval(value: Interval, scale: float = 1.0, digits: int = 1, signed: bool = True) -> str:

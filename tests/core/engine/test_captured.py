@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.engine import Engine
+from core.engine import Engine, captured
 from core.engine.captured import Captured, decoding_mode
 from core.engine.prompts import batched
 from core.engine.static import Shape
@@ -42,9 +42,9 @@ def both(engine: Engine, work: Callable[[], list[Trace]], mode: str = "static") 
     """What ``work`` gives eagerly and captured is the same; something was captured."""
     usual = work()
     before = [engine.logits(trace) for trace in usual]
-    with decoded(engine, mode) as captured:
+    with decoded(engine, mode) as steps:
         again = work()
-        assert len(captured) > 0, captured.refused
+        assert len(steps) > 0, steps.refused
     for a, b, logits in zip(usual, again, before, strict=True):
         assert a.token_ids == b.token_ids
         assert a.ended_by == b.ended_by
@@ -194,3 +194,36 @@ def test_what_cannot_be_captured_is_said() -> None:
         decoding_mode("static", Model(), "eager")
     with pytest.raises(InputError, match="unknown"):
         decoding_mode("fast", Model(), "sdpa")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_recording_is_believed_once_its_first_slot_agrees(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, wrong: bool
+) -> None:
+    engine = lab("monet", "sdpa")
+    replayed = []
+
+    class Recording:
+        def __init__(self, step: Any) -> None:
+            self.step = step
+
+        def replay(self) -> None:
+            replayed.append(wrong)
+            self.step._pass()
+            if wrong:
+                self.step.hidden.mul_(1.2)
+
+    class Recorded(captured._Step):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self._graph = Recording(self)
+
+    monkeypatch.setattr(captured, "_Step", Recorded)
+    usual = saying(engine, SCRIPTS[0], longest=20)
+    with decoded(engine, "static") as steps:
+        again = saying(engine, SCRIPTS[0], longest=20)
+        assert (len(steps) == 0) == wrong
+        assert ("does not give" in steps.refused) == wrong
+    assert again.token_ids == usual.token_ids
+    assert difference(engine.logits(usual), engine.logits(again)) <= 1e-4
+    assert (len(replayed) > 5) != wrong
