@@ -53,19 +53,24 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
             anchor=f"x{tail}", scaleanchor=f"x{tail}", range=ends[::-1], fixedrange=True,
             constrain="domain", constraintoward="top",
         )  # fmt: skip
-        titles.append(
-            {
-                "text": name, "x": 0.5, "y": 1, "xref": f"x{tail} domain",
-                "yref": f"y{tail} domain", "xanchor": "center", "yanchor": "bottom",
-                "showarrow": False, "font": {"size": 11, "color": SOFT},
-            }
-        )  # fmt: skip
+        titles.append(_words(name, tail, 1, "bottom"))
+        if len(matrix) and not any(isfinite(v) for row in matrix for v in row):
+            titles.append(_words("no length,<br>no direction", tail, 0.5, "middle"))
     return {
         "data": data,
         "layout": layout(
             margin={"l": 2, "r": 2, "t": 18, "b": 2}, annotations=titles, dragmode=False, **axes
         ),
     }
+
+
+def _words(said: str, tail: str, height: float, anchor: str) -> dict[str, Any]:
+    """Words at a height of one panel, in its middle."""
+    return {
+        "text": said, "x": 0.5, "y": height, "xref": f"x{tail} domain",
+        "yref": f"y{tail} domain", "xanchor": "center", "yanchor": anchor,
+        "showarrow": False, "font": {"size": 11, "color": SOFT},
+    }  # fmt: skip
 
 
 def _number(value: float) -> float | None:

@@ -282,7 +282,7 @@ def test_a_projector_shows_apply_and_both_answers_without_scrolling(site, tab):
 
 
 def test_presenter_mode_shows_the_whole_story_on_a_projector(site, tab):
-    page = tab(site + "?ex=1&edit=zero&present=1")
+    page = tab(site + "?ex=1&edit=noise&present=1")
     page.wait_for_selector("#similarity .hm >> nth=2")
     shown = ["#picture img", "#strip .span", "#quick", ".verdict", ".receipt", "#map .plot"]
     page.click(".cell >> nth=1")

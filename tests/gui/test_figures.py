@@ -29,11 +29,13 @@ def test_similarity_shows_the_difference_on_one_scale():
     assert base["text"][0][1] == "baseline<br>z1 × z2: 0.50"
 
 
-def test_directions_that_do_not_exist_are_left_blank():
+def test_directions_that_do_not_exist_are_left_blank_and_said():
     figure = similarity_figure([[1.0, 0.5], [0.5, 1.0]], [[NAN, NAN], [NAN, NAN]])
     assert figure["data"][1]["z"] == [[None, None], [None, None]]
     assert "undefined" in figure["data"][1]["text"][0][0]
     assert figure["layout"]["xaxis2"]["range"] == [0.5, 2.5]
+    said = [words["text"] for words in figure["layout"]["annotations"]]
+    assert said.count("no length,<br>no direction") == 2  # the edited one and the difference
     json.dumps(figure, allow_nan=False)
 
 
