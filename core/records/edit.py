@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,12 +91,17 @@ class Edit:
         if self.part not in PARTS:
             raise EditError(f"A slot edit moves {', '.join(PARTS)}; not “{self.part}”.")
         for name, kinds in _PLAIN.items():
+            if isinstance(getattr(self, name), np.generic):  # a number out of an array
+                object.__setattr__(self, name, getattr(self, name).item())
             if not isinstance(getattr(self, name), kinds):
                 raise EditError(f"{name.capitalize()} cannot be {_shown(getattr(self, name))}.")
         for name in ("dose", "angle", "fraction"):
             value = getattr(self, name)
-            if value is not None and not abs(value) < _LARGEST:
-                raise EditError(f"{name.capitalize()} must be a number; {value} is none.")
+            if value is not None and not abs(value) <= _LARGEST:
+                raise EditError(
+                    f"{name.capitalize()} must be a number of at most {_LARGEST:g}; "
+                    f"{value} is none."
+                )
         if not -(2**63) <= self.seed < 2**64:
             raise EditError("A seed is a whole number of at most 64 bits.")
         for name in ("steps", "order", "patch", "layers", "places"):

@@ -101,5 +101,5 @@ def test_numbers_stand_in_their_cells():
 def test_a_figure_can_be_saved_with_its_numbers():
     page = figure("<svg></svg>", "F6 Steps, n = 3", (["a", "b"], [[1, "x,y"]]))
     assert "download='F6.svg'" in page
-    assert "data:text/csv;charset=utf-8,a%2Cb%0A1%2C%22x%2Cy%22%0A" in page
+    assert "data:text/csv;charset=utf-8,a,b%0A1,%22x,y%22%0A" in page
     assert not figure("", "F6 nothing")
