@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -126,13 +127,15 @@ def opening(arguments: argparse.Namespace) -> None:
 def import_gradio() -> None:
     """Import Gradio without ``mcp``, a tenth of its own time: our tools wait to be asked for.
 
-    Gradio takes it for absent, which switches off nothing but a server of its own.
+    Gradio takes it for absent, which switches off nothing but a server of its own. Where Gradio
+    itself is missing, the page says so when it asks for it.
     """
     waits = "mcp" not in sys.modules
     if waits:
         sys.modules["mcp"] = None  # type: ignore[assignment]
     try:
-        import_module("gradio")
+        with suppress(ModuleNotFoundError):
+            import_module("gradio")
     finally:
         if waits:
             del sys.modules["mcp"]

@@ -14,7 +14,7 @@ pytestmark = [
     # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
 ]
-ITEMS, BLOCK = 12, 8
+ITEMS, BLOCK = 24, 8
 ROWS = re.compile(r"([\d,]+) of ([\d,]+) rows, [\d.]+ a second, \d+ (s|min) left")
 DRAWN = "#study-{} .js-plotly-plot .main-svg"
 BEYOND = """least => {

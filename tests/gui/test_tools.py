@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -46,7 +47,8 @@ def at(site, work):
             await session.initialize()
             return await work(session)
 
-    return asyncio.run(go())
+    with ThreadPoolExecutor(1) as aside:  # a driver of browsers may run a loop in this thread
+        return aside.submit(asyncio.run, go()).result()
 
 
 def call(site, name, **arguments):
