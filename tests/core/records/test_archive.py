@@ -40,7 +40,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_character
 NAMES = st.text("abcdefghijkl-_/.:é ", min_size=1, max_size=20)
 IDS = st.text("0123456789abcdefXYZ_-", min_size=1, max_size=64)
 REALS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
-DOSES = st.floats(-1e30, 1e30)  # an edit refuses larger ones
+ANGLES = st.floats(-1e30, 1e30)  # an edit refuses larger ones
 POSITIVE = st.floats(0, 1e300)
 RATIOS = POSITIVE | st.just(math.inf)
 LOGPROBS = st.floats(-1e300, 0) | st.just(-math.inf)
@@ -63,8 +63,8 @@ EDITS = st.builds(
     span=st.integers(0, 9),
     mode=st.sampled_from(MODES),
     seed=SEEDS,
-    dose=st.none() | POSITIVE,
-    angle=st.none() | DOSES,
+    dose=st.none() | st.floats(0, 1e30),
+    angle=st.none() | ANGLES,
     fraction=st.none() | st.floats(0, 1),
     renorm=st.booleans(),
     order=st.none() | st.permutations(range(4)),
