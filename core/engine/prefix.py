@@ -8,14 +8,13 @@ depend on what was asked before: the same passes over the same numbers, some of 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 
 import torch
 from torch import Tensor
 
 from core.engine.cache import Pairs
+from core.engine.recent import Recent
 
 LEAST = 1024
 """Slots of a beginning that is worth a pass of its own."""
@@ -48,13 +47,11 @@ class _Kept:
         return sum(k.nbytes + v.nbytes for k, v in self.pairs)
 
 
-class Prefixes:
+class Prefixes(Recent[tuple[tuple[int, ...], int], _Kept]):
     """Beginnings by their ids and pictures, the longest unused ones dropped first."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[tuple[int, ...], int], _Kept] = OrderedDict()
-        self._lock = Lock()
+        super().__init__(most_bytes)
 
     def get(self, ids: Tensor, features: Tensor) -> Pairs | None:
         """Keys and values (1, H, n, d) a layer of a beginning (n,) with these patches (m, D).
@@ -62,33 +59,12 @@ class Prefixes:
         The patches are known by being the very tensor: a picture seen again is the same one
         (:mod:`core.engine.sight`), and what is kept here keeps it alive.
         """
-        key = tuple(ids.tolist()), id(features)
-        with self._lock:
-            found = self._kept.get(key)
-            if found is None:
-                return None
-            self._kept.move_to_end(key)
-            return found.pairs
+        found = self.find((tuple(ids.tolist()), id(features)))
+        return None if found is None else found.pairs
 
     def put(self, ids: Tensor, features: Tensor, pairs: Pairs) -> None:
         """Keep a beginning."""
-        with self._lock:
-            self._kept[tuple(ids.tolist()), id(features)] = _Kept(features, pairs)
-            while self._kept and self.nbytes > self.most_bytes:
-                self._kept.popitem(last=False)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held on the device."""
-        return sum(kept.nbytes for kept in self._kept.values())
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def clear(self) -> None:
-        """Drop everything."""
-        with self._lock:
-            self._kept.clear()
+        self.keep((tuple(ids.tolist()), id(features)), _Kept(features, pairs))
 
 
 def joined(pairs: Pairs, length: int) -> Pairs:

@@ -7,18 +7,18 @@ gets must not depend on what was asked before it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
-from threading import Lock
 
 import torch
 from torch import Tensor
 
+from core.engine.recent import Recent
+
 MOST_BYTES = 256 * 2**20  # some forty pictures of 1,000 tokens of a 7B model
 
 
-class Sight:
+class Sight(Recent[bytes, Tensor]):
     """Merged patch embeddings by picture, the longest unused ones dropped first.
 
     Args:
@@ -27,10 +27,8 @@ class Sight:
     """
 
     def __init__(self, see: Callable[[Tensor, Tensor], Tensor], most_bytes: int = MOST_BYTES):
-        self.most_bytes = most_bytes
+        super().__init__(most_bytes)
         self._see = see
-        self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
-        self._lock = Lock()
 
     def __call__(self, pixels: Tensor, grid: Tensor) -> Tensor:
         """Embeddings (n, D) of all pictures, one after the other.
@@ -42,30 +40,11 @@ class Sight:
         if grid.shape[0] != 1:
             return self._see(pixels, grid)
         key = _key(pixels, grid)
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found
-        found = self._see(pixels, grid)
-        with self._lock:
-            self._kept[key] = found
-            while self._kept and self.nbytes > self.most_bytes:
-                self._kept.popitem(last=False)
+        found = self.find(key)
+        if found is None:
+            found = self._see(pixels, grid)
+            self.keep(key, found)
         return found
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held on the device."""
-        return sum(kept.nbytes for kept in self._kept.values())
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def clear(self) -> None:
-        """Drop everything."""
-        with self._lock:
-            self._kept.clear()
 
 
 def _key(pixels: Tensor, grid: Tensor) -> bytes:
