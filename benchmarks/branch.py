@@ -13,7 +13,6 @@ of the process's own time, so that what else runs there is not counted.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +24,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.shapes import Bench, bench  # noqa: E402
+from benchmarks.shapes import Bench, asked_for, made  # noqa: E402
 from core import Edit, Trace  # noqa: E402
 from core.engine import Engine  # noqa: E402
 from core.engine.cache import BranchCache  # noqa: E402
@@ -73,22 +72,13 @@ def published(test: Bench, inputs: dict[str, Tensor], trace: Trace) -> Callable[
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=["demo", "3b", "7b"], default="demo")
-    parser.add_argument("--layers", type=int, help="of the language model; all on a GPU")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
+    parser = asked_for(__doc__)
     parser.add_argument("--tokens", type=int, help="image tokens (1024; demo 256)")
     parser.add_argument("--answer", type=int, default=32, help="tokens after the latents")
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--decode", default="auto", help="auto, eager, graph, compiled, static")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    layers = options.layers
-    if layers is None and options.shape != "demo" and not torch.cuda.is_available():
-        layers = 4  # what fits a usual memory; said in the shape's name
-    test = bench(options.shape, options.device, options.dtype, layers, options.decode)
+    test = made(options, options.decode)
     engine = test.engine
     # an answer that runs to its length: what an end of text would hide is the cost of a word
     engine.ids = replace(engine.ids, eos=())

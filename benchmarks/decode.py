@@ -13,7 +13,6 @@ and in a batch. Random weights of the shape are drawn on the device (:mod:`bench
 
 from __future__ import annotations
 
-import argparse
 import platform
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.shapes import Bench, bench  # noqa: E402
+from benchmarks.shapes import Bench, asked_for, made  # noqa: E402
 from core.engine.captured import Captured  # noqa: E402
 from core.engine.prompts import batched  # noqa: E402
 
@@ -122,24 +121,15 @@ def divergence(test: Bench, count: int, tokens: int, answer: int, captured: str)
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=["demo", "3b", "7b"], default="demo")
-    parser.add_argument("--layers", type=int, help="of the language model; all on a GPU")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
+    parser = asked_for(__doc__)
     parser.add_argument("--tokens", type=int, help="image tokens (1024; demo 256)")
     parser.add_argument("--answer", type=int, default=64, help="steps that are timed")
     parser.add_argument("--rows", type=int, default=1, help="questions in one batch")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--compiled", action="store_true", help="also with fused kernels")
     parser.add_argument("--divergence", type=int, default=0, help="questions compared")
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    layers = options.layers
-    if layers is None and options.shape != "demo" and not torch.cuda.is_available():
-        layers = 4  # what fits a usual memory; said in the shape's name
-    test = bench(options.shape, options.device, options.dtype, layers, decode="eager")
+    test = made(options, "eager")
     tokens = options.tokens or (256 if options.shape == "demo" else 1024)
     gpu = test.device.type == "cuda"
     machine = torch.cuda.get_device_name() if gpu else platform.machine()

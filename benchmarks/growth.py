@@ -12,18 +12,15 @@ are the process's own.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.shapes import Bench, bench  # noqa: E402
+from benchmarks.shapes import Bench, asked_for, made  # noqa: E402
 from core import Edit  # noqa: E402
 
 BUDGET = 10
@@ -121,23 +118,14 @@ def branches(test: Bench, tokens: int, sizes: Sequence[int], repeat: int) -> Non
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=["demo", "3b", "7b"], default="demo")
-    parser.add_argument("--layers", type=int, help="of the language model; all on a GPU")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
+    parser = asked_for(__doc__)
     parser.add_argument("--most-tokens", type=int, default=8192)
     parser.add_argument("--most-latents", type=int, default=64)
     parser.add_argument("--most-branches", type=int, default=256)
     parser.add_argument("--tokens", type=int, default=256, help="of the other two tables")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    layers = options.layers
-    if layers is None and options.shape != "demo" and not torch.cuda.is_available():
-        layers = 4
-    test = bench(options.shape, options.device, options.dtype, layers)
+    test = made(options)
     print(f"{test.name}, threads {options.threads}, decoded {test.engine.passes.captured.mode}")
     latents(test, options.tokens, doubled(1, options.most_latents), options.repeat)
     branches(test, options.tokens, doubled(1, options.most_branches), options.repeat)

@@ -7,6 +7,7 @@ language model, which is said wherever the shape is named.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,6 +95,26 @@ class Bench:
             "pixel_values": torch.randn(4 * tokens, patch, generator=draw),
             "image_grid_thw": grid,
         }
+
+
+def asked_for(about: str) -> argparse.ArgumentParser:
+    """The arguments every benchmark on a shape takes; `about` is its docstring."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--shape", choices=["demo", "3b", "7b"], default="demo")
+    parser.add_argument("--layers", type=int, help="of the language model; all on a GPU")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def made(options: argparse.Namespace, decode: str = "auto") -> Bench:
+    """The bench these arguments ask for; without a GPU a large shape is cut to four layers."""
+    torch.set_num_threads(options.threads)
+    layers = options.layers
+    if layers is None and options.shape != "demo" and not torch.cuda.is_available():
+        layers = 4  # what fits a usual memory; said in the shape's name
+    return bench(options.shape, options.device, options.dtype, layers, decode)
 
 
 def bench(
