@@ -2,32 +2,33 @@
 
     python benchmarks/soak.py many --visitors 8 --actions 50
     python benchmarks/soak.py long --actions 1000
-    python benchmarks/soak.py hour --minutes 60
+    python benchmarks/soak.py hour --minutes 60 --think 25
 
 ``many``: as many visitors as asked for work the real page over HTTP at once (runs, edits,
 cancels, reloads), then one visitor does each one's actions alone; what they saw must be equal.
-``long``: one visitor's session of edits. ``hour``: ``many`` again and again. What is printed:
-latency (ms), resident memory (MB) after the first fifty actions and at the end, runs held by
-the engine, and every action whose answer differed. The exit code is 1 where one did, or where
-memory grew by more than a tenth.
+``long``: one visitor's session of edits. ``hour``: ``many`` again and again, everybody thinking
+for ``--think`` seconds between two actions, more or less. What is printed: latency (ms), processor
+time of the whole process, resident memory (MB) after the first fifty actions and at the end, runs
+held by the engine, what visitors were told went wrong, and every action whose answer differed.
+The exit code is 1 where one did, or where memory grew by more than a tenth.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import random
-import socket
 import statistics
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-KINDS = ("zero", "gaussian", "permute", "repeat_first", "rotate")
+from benchmarks.crowd import KINDS, Worker, at_once, page_at, plan, settled
+
 GROWTH = 1.10  # of memory after the first fifty actions
 
 
@@ -38,137 +39,6 @@ def resident() -> float:
     return pages * 4096 / 1e6
 
 
-def page_at(model: str, bounds: Any) -> Any:
-    """The page, served, with its model ready."""
-    from gui import app
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = app.Options(model=model, port=port, bounds=bounds)
-    page = app.build(options)
-    page.address = app.launch(page, options)
-    page.workshop.start()
-    page.workshop.done.wait()
-    if not page.workshop.ready:
-        raise SystemExit(page.workshop.failure)
-    return page
-
-
-def plan(seed: int, actions: int, examples: int) -> list[tuple[Any, ...]]:
-    """What one visitor does, drawn by a seed: (act, and what it takes)."""
-    draw = random.Random(seed)
-    acts: list[tuple[Any, ...]] = [("example", seed % examples)]
-    while len(acts) < actions:
-        match draw.choices(["edit", "run", "cancel", "example", "reload"], [60, 15, 10, 10, 5])[0]:
-            case "edit":
-                acts.append(("edit", draw.choice(KINDS), draw.randrange(100)))
-            case "run":
-                acts.append(("run", f"{draw.choice(['What', 'Which'])} is at {draw.randrange(9)}?"))
-            case "cancel":
-                acts.append(("cancel",))
-            case "example":
-                acts.append(("example", draw.randrange(examples)))
-            case "reload":
-                acts.append(("reload", draw.randrange(examples)))
-    return acts
-
-
-class Worker:
-    """One visitor who does a plan; ``saw`` is what came of each action, ``took`` how long."""
-
-    def __init__(self, page: Any, acts: list[tuple[Any, ...]]) -> None:
-        self.page, self.acts = page, acts
-        self.saw: list[Any] = []
-        self.took: list[float] = []
-        self.failed = ""
-
-    def enter(self, example: int) -> None:
-        from tests.gui.visitor import Visitor
-
-        self.tab = Visitor(self.page.address)
-        self.tab.enter()
-        self.tab.stay()
-        self.tab.open()
-        key = self.page.visits._sessions[self.tab.session]
-        self.visit = self.page.visits._visits[key]
-        self.tab.do("examples", "choose", {"index": example})
-
-    def work(self, tick: Any = None) -> None:
-        """Do everything, then close the tab."""
-        try:
-            self.enter(0)
-            for act in self.acts:
-                began = time.perf_counter()
-                self.saw.append(self.do(*act))
-                self.took.append(time.perf_counter() - began)
-                if tick is not None:
-                    tick()
-            self.tab.close()
-        except Exception as error:
-            self.failed = f"{type(error).__name__}: {error}"
-
-    def do(self, act: str, *given: Any) -> Any:
-        tab = self.tab
-        if act == "reload":
-            tab.close()
-            self.enter(given[0])
-        elif act == "example":
-            tab.do("examples", "choose", {"index": given[0]})
-        elif act == "edit":
-            tab.do("apply", edit_kind=given[0], edit_steps="all", edit_seed=given[1])
-        elif act == "run":
-            tab.do("run", question=given[0])
-        elif act == "cancel":
-            return self.cancel()
-        return self.screen()
-
-    def cancel(self) -> str:
-        """A run that is stopped once it is under way; how far it came is left to chance."""
-        messages = self.tab.watch("run", question="What is stopped?")
-        next(messages)
-        self.tab.do("stop")
-        for _ in messages:
-            pass
-        self.tab.do("examples", "choose", {"index": 0})
-        return "stopped"
-
-    def screen(self) -> tuple[Any, ...]:
-        """What this visitor has: answers, doses and titles, nothing that is drawn by chance."""
-        visit = self.visit
-        base, edited = visit.baseline, visit.edited
-        return (
-            visit.asked,
-            base.answer if base else None,
-            base.token_ids if base else None,
-            edited.token_ids if edited else None,
-            tuple(
-                round(d.epsilon, 5) for r in (edited.receipts if edited else ()) for d in r.doses
-            ),
-            [b.title for b in visit.branches.values()],
-            visit.say if visit.trouble else "",
-        )
-
-
-def at_once(page: Any, workers: list[Worker], tick: Any = None) -> float:
-    """All workers together; seconds."""
-    began = time.perf_counter()
-    threads = [threading.Thread(target=w.work, args=(tick,)) for w in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - began
-
-
-def settled(page: Any, seconds: float = 30) -> bool:
-    """Wait until every closed tab is forgotten and nothing runs."""
-    ended = time.monotonic() + seconds
-    while (len(page.visits) or len(page.workshop.line)) and time.monotonic() < ended:
-        time.sleep(0.1)
-    return not len(page.visits) and not len(page.workshop.line)
-
-
 def told(name: str, took: list[float]) -> None:
     """A line on latency."""
     if took:
@@ -177,10 +47,18 @@ def told(name: str, took: list[float]) -> None:
         print(f"{name:28} {len(took):5} actions, median {half:6.0f} ms, 95 % {most:6.0f} ms")
 
 
-def many(page: Any, visitors: int, actions: int, compare: bool = True) -> bool:
-    """Many visitors at once, then each one's actions alone; whether all was well."""
+def many(
+    page: Any, visitors: int, actions: int, compare: bool = True, think: float = 0, first: int = 0
+) -> bool:
+    """Many visitors at once, then each one's actions alone; whether all was well.
+
+    Args:
+        compare: whether they are done alone as well.
+        think: see :class:`Worker`.
+        first: seed of the first visitor's plan.
+    """
     examples = len(page.workshop.items)
-    plans = [plan(seed, actions, examples) for seed in range(visitors)]
+    plans = [plan(first + seed, actions, examples) for seed in range(visitors)]
     count, marks, lock = [0], [], threading.Lock()
 
     def tick() -> None:
@@ -189,12 +67,18 @@ def many(page: Any, visitors: int, actions: int, compare: bool = True) -> bool:
             if count[0] == min(50, visitors * actions // 2):
                 marks.append(resident())
 
-    workers = [Worker(page, acts) for acts in plans]
+    workers = [Worker(page, acts, think) for acts in plans]
+    spent = time.process_time()
     seconds = at_once(page, workers, tick)
+    spent = time.process_time() - spent
     calm = settled(page)
     after = resident()
     told("at once", [t for w in workers for t in w.took])
-    print(f"{'all of them':28} {seconds:.0f} s; nothing left running: {calm}")
+    print(f"{'all of them':28} {seconds:.0f} s, {spent:.0f} s of processor time; "
+          f"nothing left running: {calm}")  # fmt: skip
+    troubles = Counter(seen[-1] for w in workers for seen in w.saw if seen != "stopped")
+    for sentence in sorted(set(troubles) - {""}):
+        print(f"{'told to a visitor':28} {troubles[sentence]} × {sentence}")
     held = len(page.workshop.engine.store)
     print(f"{'memory':28} {marks[0]:.0f} MB after the first 50, {after:.0f} MB at the end")
     print(f"{'runs held at the end':28} {held} (examples: {len(page.workshop._runs)})")
@@ -235,10 +119,13 @@ def long(page: Any, actions: int) -> bool:
         print(f"failed: {worker.failed}")
         return False
     early, late = worker.took[:50], worker.took[-50:]
-    told("first 50", early)
-    told("last 50", late)
-    ratio = statistics.median(late) / statistics.median(early)
-    print(f"{'latency, last over first':28} {ratio:.2f}")
+    for name, first, last in (
+        ("time", early, late), ("processor time", worker.used[:50], worker.used[-50:])
+    ):  # fmt: skip
+        told(f"{name}, first 50", first)
+        told(f"{name}, last 50", last)
+        ratio = statistics.median(last) / statistics.median(first)
+        print(f"{name + ', last over first':28} {ratio:.2f}")
     print(f"{'memory, end over first 50':28} {memory[-1] / memory[0]:.3f}")
     settled(page)
     return memory[-1] <= GROWTH * memory[0]
@@ -252,6 +139,7 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=8)
     parser.add_argument("--actions", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--think", type=float, default=25, help="seconds; of the hour alone")
     flags = parser.parse_args()
     from gui.bounds import Bounds
 
@@ -261,13 +149,14 @@ def main() -> int:
             return 0 if long(page, flags.actions) else 1
         if flags.what == "many":
             return 0 if many(page, flags.visitors, flags.actions) else 1
-        ended, well, start = time.monotonic() + 60 * flags.minutes, True, 0.0
-        while time.monotonic() < ended:
-            well = many(page, flags.visitors, flags.actions, compare=False) and well
-            start = start or resident()
-            print(
-                f"{'since the first round':28} {resident() / start:.3f} of its memory", flush=True
-            )
+        began, well, start, rounds = time.monotonic(), True, 0.0, 0
+        while time.monotonic() < began + 60 * flags.minutes:
+            first = flags.visitors * rounds
+            well = many(page, flags.visitors, flags.actions, False, flags.think, first) and well
+            start, rounds = start or resident(), rounds + 1
+            minutes, grown = (time.monotonic() - began) / 60, resident() / start
+            print(f"{'minutes gone':28} {minutes:.1f}; {grown:.3f} of the first round's memory")
+            sys.stdout.flush()
         return 0 if well and resident() <= GROWTH * start else 1
     finally:
         page.close(verbose=False)
