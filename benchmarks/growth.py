@@ -2,29 +2,41 @@
 
     python benchmarks/growth.py [--shape demo|3b|7b] [--layers N] [--most-tokens 8192]
                                 [--most-latents 64] [--most-branches 256] [--repeat 3]
+                                [--tables latents branches image prefill] [--threads 1]
 
-Image tokens 256 → 8,192: the vision tower, the prompt pass, a decode step behind it. Latents
-1 → 64: the span alone. Branches 1 → 256 at the last latent, in one batch: time and the bytes of
-their own slots. An exponent is the slope of the least-squares line through the logarithms, over
-all sizes and over the upper half, where what is fixed no longer hides the growth. On a CPU times
-are the process's own.
+Image tokens 256 → 8,192: the vision tower, the prompt pass, a decode step behind it, and (table
+``prefill``) the prompt pass in parts against the whole at once, with the most memory each takes
+beside the weights. Latents 1 → 64: the span alone. Branches 1 → 256 at the last latent: time and
+the bytes of their own slots. An exponent is the slope of the least-squares line through the
+logarithms with its 95 % interval (Student's t on the residuals), over all sizes and over the
+upper half, where what is fixed no longer hides the growth; three sizes are the fewest that give an
+interval, two the fewest that give a slope. Sizes above 2,048 image tokens are run once, cold. On a
+CPU and one thread times are the process's own.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import torch
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.shapes import Bench, asked_for, made  # noqa: E402
 from core import Edit  # noqa: E402
+from core.engine import passes as core_passes  # noqa: E402
 
+STATUS = Path("/proc/self/status")
 BUDGET = 10
 STEPS = 16
+WARM = 2048
+TABLES = ("latents", "branches", "image", "prefill")
 
 
 def doubled(first: int, last: int) -> list[int]:
@@ -32,23 +44,27 @@ def doubled(first: int, last: int) -> list[int]:
     return [first << n for n in range((last // first).bit_length())]
 
 
-def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """Slope of log value against log size."""
+def exponent(sizes: Sequence[int], values: Sequence[float]) -> str:
+    """Slope of log value against log size, ± half its 95 % interval; "–" where there is none."""
     points = [(math.log(n), math.log(v)) for n, v in zip(sizes, values, strict=True) if v > 0]
-    x = sum(p[0] for p in points) / len(points)
-    y = sum(p[1] for p in points) / len(points)
-    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    if len({x for x, _ in points}) < 2:
+        return "–"
+    fit = stats.linregress(*zip(*points, strict=True))
+    if len(points) < 3:
+        return f"{fit.slope:.2f}"
+    half = stats.t.ppf(0.975, len(points) - 2) * fit.stderr
+    return f"{fit.slope:.2f} ± {half:.2f}"
 
 
 def table(title: str, names: Sequence[str], sizes: Sequence[int], rows: list[list[float]]) -> None:
-    """Print a Markdown table with a line of exponents."""
+    """Print a Markdown table with lines of exponents."""
     print(f"\n| {title} | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
     for size, row in zip(sizes, rows, strict=True):
-        print(f"| {size} | " + " | ".join(f"{value:.2f}" for value in row) + " |")
+        print(f"| {size:,} | " + " | ".join(f"{value:,.2f}" for value in row) + " |")
     half = len(sizes) // 2
     for said, part in (("exponent", slice(None)), ("exponent, upper half", slice(half, None))):
         slopes = [exponent(sizes[part], [row[i] for row in rows][part]) for i in range(len(names))]
-        print(f"| {said} | " + " | ".join(f"{slope:.2f}" for slope in slopes) + " |", flush=True)
+        print(f"| {said} | " + " | ".join(slopes) + " |", flush=True)
 
 
 def image_tokens(test: Bench, sizes: Sequence[int], repeat: int) -> None:
@@ -56,7 +72,7 @@ def image_tokens(test: Bench, sizes: Sequence[int], repeat: int) -> None:
     passes, rows = test.engine.passes, []
     for size in sizes:
         inputs = test.question(size)
-        often = repeat if size <= 2048 else 1
+        often, cold = (repeat, False) if size <= WARM else (1, True)
         pixels, grid = inputs["pixel_values"], inputs["image_grid_thw"].to(passes.device)
 
         def look(pixels=pixels, grid=grid) -> None:  # type: ignore[no-untyped-def]
@@ -67,19 +83,73 @@ def image_tokens(test: Bench, sizes: Sequence[int], repeat: int) -> None:
             passes.prefixes.clear()
             passes.prefill(inputs)
 
-        seeing = test.seconds(look, often)
-        reading = test.seconds(read, often)
+        seeing = test.seconds(look, often, cold)
+        reading = test.seconds(read, often, cold)
 
         def say(count: int, inputs=inputs) -> None:  # type: ignore[no-untyped-def]
             test.engine.decode(inputs, None, count, BUDGET, force_latents=True)
             test.engine.store.clear()
 
         stepping = (
-            test.seconds(lambda say=say: say(STEPS + 1), often)
-            - test.seconds(lambda say=say: say(1), often)
+            test.seconds(lambda say=say: say(STEPS + 1), often, cold)
+            - test.seconds(lambda say=say: say(1), often, cold)
         ) / STEPS
         rows.append([seeing * 1e3, reading * 1e3, stepping * 1e3])
     table("image tokens", ["vision tower, ms", "prompt pass, ms", "a step, ms"], sizes, rows)
+
+
+def prefill(test: Bench, sizes: Sequence[int]) -> None:
+    """The prompt pass in parts and at once: milliseconds, and MiB at most beside the weights."""
+    engine, rows, usual = test.engine, [], core_passes.CHUNK
+    for size in sizes:
+        inputs = test.question(size)
+        engine.passes.see(inputs["pixel_values"], inputs["image_grid_thw"].to(test.device))
+        row = []
+        for chunk in (usual, 1 << 30):
+            core_passes.CHUNK = chunk
+            engine.passes.prefixes.clear()
+            with Peak(test.device) as peak:
+                taken = test.seconds(lambda inputs=inputs: engine.passes.prefill(inputs), 1, True)
+            row += [taken * 1e3, peak.mebibytes]
+        core_passes.CHUNK = usual
+        rows.append(row)
+    names = [f"parts of {usual}, ms", "MiB", "at once, ms", "MiB"]
+    table("image tokens", names, sizes, rows)
+
+
+class Peak:
+    """The most memory taken while it is entered, beyond what was held before, caches included.
+
+    Of a GPU's allocator, or of this process as Linux counts it (``VmHWM``, which is set back on
+    entering); NaN elsewhere.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.mebibytes = float("nan")
+
+    def __enter__(self) -> Peak:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._before = torch.cuda.memory_allocated(self._device) / 2**20
+        elif STATUS.exists():
+            gc.collect()
+            Path("/proc/self/clear_refs").write_text("5")
+            self._before = self._kib("VmRSS") / 1024
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._device.type == "cuda":
+            most = torch.cuda.max_memory_allocated(self._device) / 2**20
+        elif STATUS.exists():
+            most = self._kib("VmHWM") / 1024
+        else:
+            return
+        self.mebibytes = most - self._before
+
+    def _kib(self, name: str) -> int:
+        lines = STATUS.read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith(name)))
 
 
 def latents(test: Bench, tokens: int, sizes: Sequence[int], repeat: int) -> None:
@@ -124,12 +194,19 @@ def main() -> None:
     parser.add_argument("--most-branches", type=int, default=256)
     parser.add_argument("--tokens", type=int, default=256, help="of the other two tables")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     options = parser.parse_args()
     test = made(options)
     print(f"{test.name}, threads {options.threads}, decoded {test.engine.passes.captured.mode}")
-    latents(test, options.tokens, doubled(1, options.most_latents), options.repeat)
-    branches(test, options.tokens, doubled(1, options.most_branches), options.repeat)
-    image_tokens(test, doubled(256, options.most_tokens), options.repeat)
+    sizes = doubled(256, options.most_tokens)
+    if "latents" in options.tables:
+        latents(test, options.tokens, doubled(1, options.most_latents), options.repeat)
+    if "branches" in options.tables:
+        branches(test, options.tokens, doubled(1, options.most_branches), options.repeat)
+    if "image" in options.tables:
+        image_tokens(test, sizes, options.repeat)
+    if "prefill" in options.tables:
+        prefill(test, sizes)
 
 
 if __name__ == "__main__":

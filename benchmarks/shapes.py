@@ -32,6 +32,7 @@ from core.engine.processor import hide_broken_torchvision
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE, VISION_START, VISION_END = 151655, 151652, 151653
 
+POOL = (1 << 22) - 3  # no multiple of a width, so that rows differ
 SIZES: dict[str, dict[str, int]] = {
     "3b": {"hidden": 2048, "inner": 11008, "layers": 36, "heads": 16, "kv": 2, "words": 151936},
     "7b": {"hidden": 3584, "inner": 18944, "layers": 28, "heads": 28, "kv": 4, "words": 152064},
@@ -59,15 +60,17 @@ class Bench:
 
     def clock(self) -> float:
         """Seconds: of the device's work on a GPU, of this process's own on a CPU that others
-        use too."""
+        use too, of the wall where several threads share the work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-            return time.perf_counter()
-        return time.process_time()
+        elif torch.get_num_threads() == 1:
+            return time.process_time()
+        return time.perf_counter()
 
-    def seconds(self, action: Callable[[], object], repeat: int) -> float:
-        """Median seconds of ``action`` after one unmeasured call."""
-        action()
+    def seconds(self, action: Callable[[], object], repeat: int, cold: bool = False) -> float:
+        """Median seconds of ``action``, unless ``cold`` after one unmeasured call."""
+        if not cold:
+            action()
         taken = []
         for _ in range(repeat):
             start = self.clock()
@@ -175,13 +178,19 @@ def bench(
 
 @torch.no_grad()
 def _draw(model: torch.nn.Module) -> None:
-    """Weights at which numbers stay of one size; buffers are made by their modules."""
+    """Weights at which numbers stay of one size; buffers are made by their modules.
+
+    The same few million draws over and over: billions of them take a CPU minutes.
+    """
     torch.manual_seed(0)
+    pool = torch.randn(POOL, device=next(model.parameters()).device)
     for weight in model.parameters():
-        if weight.dim() > 1:
-            weight.normal_(0.0, weight[0].numel() ** -0.5)
-        else:
+        if weight.dim() == 1:
             weight.fill_(1.0)
+            continue
+        drawn = (pool * weight[0].numel() ** -0.5).to(weight.dtype)
+        for part in weight.view(-1).split(POOL):
+            part.copy_(drawn[: len(part)])
 
 
 def _config(size: dict[str, int], layers: int, depth: int, tied: bool) -> Any:

@@ -17,10 +17,10 @@ from core.study import geometry, sections
 from core.study.exports import effects_csv, results_csv, results_parquet
 from core.study.findings import findings
 from core.study.inside import looks_of
+from core.study.keeping import KEPT_LATENTS
 from core.study.kept import latents_of
 from core.study.probing import probes
 from core.study.relay import relays_of
-from core.study.runner import KEPT_LATENTS
 from core.study.study import Study, write_summary
 
 LOOK = """

@@ -16,19 +16,14 @@ from pathlib import Path
 from threading import Event
 
 import torch
-from safetensors.torch import save
 
 from core.engine import Engine
-from core.errors import Cancelled, RecordError
-from core.records.atomic import replacing
+from core.errors import Cancelled
 from core.study.arms import Arm
 from core.study.design import Design, model_fingerprint
 from core.study.items import StudyItem
 from core.study.rows import Row, RowFile, read_rows
 from core.study.work import Block
-
-KEPT_LATENTS = 512
-"""Items whose latents are kept for the figures."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +117,7 @@ def run_rows(
                 raise Cancelled("The study was stopped; what is finished is kept.")
             block = Block(engine, design, items, inside, wanted, keys, cancel, meter.add)
             rows = block.run()
-            if inside[0] < KEPT_LATENTS:
-                _keep_latents(folder, place, block)
+            block.kept.write(folder, place)
             file.append(rows)
     return meter.made
 
@@ -170,23 +164,6 @@ def _wanted(
         for index in inside
     }
     return {index: arms for index, arms in wanted.items() if arms}
-
-
-def _keep_latents(folder: Path, place: int, block: Block) -> None:
-    """Write the block's base latents and their sites beside its rows, unless they are there."""
-    try:
-        for name, found in (("latents", block.latents), ("sites", block.sites)):
-            path = folder / name / f"{place}.safetensors"
-            if path.exists() or not found:
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as target:
-                target.write(save({item: value.contiguous() for item, value in found.items()}))
-    except OSError as error:
-        raise RecordError(
-            f"Latents cannot be written to {folder} ({error.strerror or error}): see to that and "
-            "run the study again; finished rows are kept."
-        ) from error
 
 
 class _Meter:

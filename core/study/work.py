@@ -11,9 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-import torch
-from torch import Tensor
-
 from core.engine import Engine
 from core.engine.asked import spoken
 from core.errors import ZscopeError
@@ -23,6 +20,7 @@ from core.study.asking import score
 from core.study.design import Design
 from core.study.items import StudyItem
 from core.study.jobs import Job, job_of
+from core.study.keeping import Kept
 from core.study.outcomes import moved, outcome
 from core.study.parents import Parents
 from core.study.rows import Row
@@ -46,9 +44,7 @@ class Block:
         key: the key of an item's row in an arm.
         cancel: stops within one decode step.
         step: called with the number of rows made whenever a batch is through.
-        latents: item id → the first span's latents (K, D) of the base runs that imagined.
-        sites: item id → (2, D): the mean of the picture's patches, and the hidden state the
-            first word behind the latents is read from; where both are there.
+        kept: vectors of its runs, for figures and probes.
     """
 
     engine: Engine
@@ -59,9 +55,11 @@ class Block:
     key: Callable[[StudyItem, Arm], str]
     cancel: Event | None = None
     step: Callable[[int], None] = lambda rows: None
-    latents: dict[str, Tensor] = field(default_factory=dict)
-    sites: dict[str, Tensor] = field(default_factory=dict)
+    kept: Kept = field(init=False)
     parents: Parents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kept = Kept(self.engine, deep=bool(self.design.inside))
 
     def run(self) -> list[Row]:
         """The rows of every wanted arm of every item.
@@ -82,16 +80,8 @@ class Block:
     def _keep(self) -> None:
         """Copy what figures and probes look at before the runs are forgotten."""
         for index, made in self.parents.base.items():
-            if not isinstance(made, Trace) or not made.spans or index not in self.wanted:
-                continue
-            name = self.items[index].id
-            self.latents[name] = made.spans[0].latents
-            held = self.engine.hold(made)
-            hidden = self.engine.live(held).hidden
-            behind = made.spans[-1].stop + 1
-            if held.patches is not None and behind < len(hidden):
-                mean = held.patches.float().mean(0).cpu()
-                self.sites[name] = torch.stack([mean, hidden[behind].float().cpu()])
+            if isinstance(made, Trace) and index in self.wanted:
+                self.kept.base(index, self.items[index].id, made)
 
     def _rows(self) -> list[Row]:
         """The rows of all items: first what is a run already, then the branches together."""
@@ -169,6 +159,8 @@ class Block:
                 rows.append(self._row(job.index, job.arm, job.draw, {"skipped": str(one)}))
                 continue
             trace, receipts = one
+            if not job.draw:
+                self.kept.edited(job.index, self.items[job.index].id, job.arm, trace)
             said = self._said(job.index, trace, *next(scored), receipts)
             if job.donor is not None and "choice" in said:
                 said["donor"], said["expected"] = job.donor.name, job.donor.expected

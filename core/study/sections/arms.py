@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.study import charts, figures
+from core.study import charts, figures, heat
+from core.study.behind import Numbers, digits, of_forest
 from core.study.effects import LEAST_ITEMS, Effect
 from core.study.html import absent, figure, interval, number, table
+from core.study.intervals import NOTHING, share
+from core.study.sankey import FLOWS, sankey
 from core.study.study import Study
 
 
@@ -23,12 +26,15 @@ def effects(study: Study) -> str:
     drawn = [
         figure(
             figures.forest(
-                [(e.arm, e.change, e.verdict) for e in declared],
+                [(e.arm, e.change, e.on_accuracy) for e in declared],
                 margins.accuracy,
                 "F3  Change of accuracy, points",
             ),
             f"F3 Change of accuracy against the base, points; {n}, {level} (Newcombe; bootstrap by "
-            "picture where items share one). Shaded: the declared margin; right: its verdict.",
+            "picture where items share one). Shaded: the declared margin; right: the verdict on it alone.",
+            of_forest(
+                [(e.arm, e.change, e.on_accuracy) for e in declared], "points", 100, "verdict"
+            ),
         ),
         figure(
             figures.forest(
@@ -40,6 +46,7 @@ def effects(study: Study) -> str:
             ),
             f"F3b Answers that changed, %; {n}, {level} (Wilson; bootstrap by picture where items "
             "share one). Shaded: the declared margin; right: the verdict on changed answers alone.",
+            of_forest([(e.arm, e.flips, e.on_flips) for e in declared], "%", 100, "verdict"),
         ),
         figure(
             figures.forest(
@@ -51,11 +58,13 @@ def effects(study: Study) -> str:
             ),
             f"F3c Change of the right option's logit difference, nats; {n}, {level} (bootstrap by "
             "picture). Shaded: the declared margin; right: the verdict on it alone.",
+            of_forest([(e.arm, e.logit, e.on_logit) for e in declared], "nats", 1, "verdict"),
         ),
         figure(
-            figures.stacked([(e.arm, e.flows) for e in shown], "F4  How answers moved, items"),
-            f"F4 How answers moved: right (R) or wrong (W) before → after, W′ another wrong "
-            f"answer; {n}, counts of the first draw, no interval.",
+            sankey([(e.arm, e.flows) for e in shown], "F4  How answers moved, items"),
+            f"F4 How answers moved: right (R) or wrong (W) on the left before and on the right "
+            f"after, W→W′ to another wrong answer; {n}, counts of the first draw, no interval.",
+            (["arm", *FLOWS], [[e.arm, *(e.flows.get(f, 0) for f in FLOWS)] for e in shown]),
         ),
         _doses(study, shown)
         or absent("F5 (dose and response)", "this preset has no graded doses."),
@@ -71,6 +80,14 @@ def effects(study: Study) -> str:
             f"F16 Median percentile of the edited latents among clean ones (distance from their "
             f"mean), with the mean delivered ε; {n}, no interval. Shaded: beyond the 99th, off the "
             "manifold.",
+            (
+                ["arm", "ε", "median percentile"],
+                [
+                    [e.arm, digits(e.dose["epsilon"]), digits(e.dose["percentile"])]
+                    for e in shown
+                    if e.dose.get("percentile", float("nan")) == e.dose.get("percentile")
+                ],
+            ),
         )
         or absent("F16 (how far from normal)", "no arm edits latents that a bank says are normal."),
     ]
@@ -107,6 +124,14 @@ def _doses(study: Study, shown: Sequence[Effect]) -> str:
         ),
         f"F5 Share of answers that change against the delivered dose; n = {doses[0].items} items, "
         f"{100 * study.design.level:g} % intervals (Wilson, or bootstrap by picture).{beside}",
+        (
+            ["series", "delivered ε", "share", "low", "high"],
+            [
+                [name, digits(x), *(digits(v) for v in (i.estimate, i.low, i.high))]
+                for name, line in lines.items()
+                for x, i in line
+            ],
+        ),
     )
 
 
@@ -155,10 +180,51 @@ def donors(study: Study) -> str:
     if not rows:
         why = f"fewer than {LEAST_ITEMS} items had a donor with another answer in any arm."
         return title + absent("F17 (following the donor)", why)
-    return title + figure(
-        figures.forest(
-            rows, None, "F17  Answers that become the donor's, %", unit="%", signed=False
-        ),
-        "F17 Answers that become the donor's, % of the items whose own answer is another; n beside "
-        f"each, {100 * study.design.level:g} % intervals (Wilson, or bootstrap by picture).",
+    level = f"{100 * study.design.level:g} % intervals (Wilson, or bootstrap by picture)"
+    what = "Answers that become the donor's, %"
+    drawn, numbers = _classes(study, [name for name, _, _ in rows])
+    return (
+        title
+        + figure(
+            drawn,
+            f"F17 {what}, by class of donor and by task, of the items whose own answer is another; "
+            f"n and {level} of each cell where it is pointed at and in the CSV; open: fewer than "
+            f"{LEAST_ITEMS} items.",
+            numbers,
+        )
+        + figure(
+            figures.forest(rows, None, f"F17b  {what}", unit="%", signed=False),
+            f"F17b The same over all tasks; n beside each, {level}.",
+            of_forest(rows, "%", 100, "items"),
+        )
     )
+
+
+def _classes(study: Study, arms: Sequence[str]) -> tuple[str, Numbers]:
+    """The matrix of F17: a class of donor a row, all items and each task a column."""
+    base = study.pairs[study.design.arms[0].name].pairs
+    tasks = sorted({str(pair.base["task"]) for pair in base})
+    columns = ["all items", *(tasks if len(tasks) > 1 else [])]
+    values, said, numbers = [], [], []
+    for arm in arms:
+        pairs = study.pairs[arm]
+        follows, own = pairs.follows(), [str(pair.base["task"]) for pair in pairs.pairs]
+        cells, words = [], []
+        for column in columns:
+            kept = [k for k, task in enumerate(own) if column in ("all items", task)]
+            asked = [k for k in kept if follows[k] == follows[k]]
+            found = NOTHING
+            if len(asked) >= LEAST_ITEMS:
+                names = [pairs.clusters[k] for k in asked]
+                found = share(follows[asked], names, study.design.level, study.design)
+                ends = (digits(100 * v) for v in (found.estimate, found.low, found.high))
+                numbers.append([arm, column, len(asked), *ends])
+            cells.append(100 * found.estimate)
+            words.append(f"{interval(found, 100, signed=False)} %, {len(asked)} items")
+        values.append(cells)
+        said.append(words)
+    drawn = heat.heat(
+        values, list(arms), columns, "F17  Answers that become the donor's, %", "", "", "%",
+        digits=0, said=said, left=250, cell=78,
+    )  # fmt: skip
+    return drawn, (["arm", "task", "items", "%", "low", "high"], numbers)
