@@ -5,19 +5,17 @@
 
 A step is one slot of every row; its time is the median from one pass to the next over all steps
 of some answers. The limit is the time to read, once, the weights a step uses and the cache,
-at the bandwidth of a measured copy. On a CPU and one thread times are of the process, not of the clock on
-the wall; ``captured`` is then the graph's step without a graph. ``--divergence N`` tells where the
-words of N questions first differ between the paths, against the eager path with itself alone
-and in a batch. Random weights of the shape are drawn on the device (:mod:`benchmarks.shapes`).
+at the bandwidth of a measured copy. On a CPU and one thread times are of the process, not of the
+clock on the wall; ``captured`` is then the graph's step without a graph. ``--divergence N`` tells
+where the words of N questions first differ between the paths, against the eager path with itself
+alone and in a batch. Random weights of the shape are drawn on the device (:mod:`benchmarks.shapes`).
 """
 
 from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -25,12 +23,9 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.shapes import Bench, asked_for, made  # noqa: E402
+from benchmarks.shapes import SETTLED, Bench, asked_for, made  # noqa: E402
 from core.engine.captured import Captured  # noqa: E402
 from core.engine.prompts import batched  # noqa: E402
-
-SETTLED = 3
-"""Passes of an answer that are not timed."""
 
 
 def bandwidth(device: torch.device) -> float:
@@ -68,31 +63,6 @@ def mode(test: Bench, name: str) -> str:
     return name
 
 
-def between(test: Bench, owner: Any, name: str, say: Callable[[], object], repeat: int) -> float:
-    """Median seconds from one one-slot pass to the next, over all steps of some answers.
-
-    Args:
-        owner, name: the method that makes a pass; looked at, not changed.
-        say: makes one answer.
-    """
-    usual, found, stamps = getattr(owner, name), [], []
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        stamps.append(test.clock())
-        return usual(*args, **kwargs)
-
-    setattr(owner, name, watched)
-    try:
-        for _ in range(repeat):
-            stamps.clear()
-            say()
-            # the first passes read the prompt and set libraries up
-            found += [b - a for a, b in zip(stamps[SETTLED:], stamps[SETTLED + 1 :], strict=False)]
-    finally:
-        setattr(owner, name, usual)
-    return median(found)
-
-
 def generate_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int) -> float:
     """Seconds a step of transformers' own generate."""
     passes = test.engine.passes
@@ -103,7 +73,7 @@ def generate_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int)
     def say() -> None:
         passes.model.generate(**moved, **said, do_sample=False, pad_token_id=0)
 
-    return between(test, passes.model, "forward", say, repeat)
+    return test.step_seconds(passes.model, "forward", say, repeat)
 
 
 def loop_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int) -> float:
@@ -113,7 +83,7 @@ def loop_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int) -> 
         test.engine.decode(inputs, None, answer + SETTLED + 1, 10, force_latents=True)
         test.engine.store.clear()
 
-    return between(test, test.engine.passes, "decode", say, repeat)
+    return test.step_seconds(test.engine.passes, "decode", say, repeat)
 
 
 def divergence(test: Bench, count: int, tokens: int, answer: int, captured: str) -> None:

@@ -21,6 +21,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import torch
 from scipy import stats
@@ -86,14 +87,11 @@ def image_tokens(test: Bench, sizes: Sequence[int], repeat: int) -> None:
         seeing = test.seconds(look, often, cold)
         reading = test.seconds(read, often, cold)
 
-        def say(count: int, inputs=inputs) -> None:  # type: ignore[no-untyped-def]
-            test.engine.decode(inputs, None, count, BUDGET, force_latents=True)
+        def say(inputs=inputs) -> None:  # type: ignore[no-untyped-def]
+            test.engine.decode(inputs, None, STEPS, BUDGET, force_latents=True)
             test.engine.store.clear()
 
-        stepping = (
-            test.seconds(lambda say=say: say(STEPS + 1), often, cold)
-            - test.seconds(lambda say=say: say(1), often, cold)
-        ) / STEPS
+        stepping = test.step_seconds(passes, "decode", say, often)
         rows.append([seeing * 1e3, reading * 1e3, stepping * 1e3])
     table("image tokens", ["vision tower, ms", "prompt pass, ms", "a step, ms"], sizes, rows)
 
@@ -153,21 +151,20 @@ class Peak:
 
 
 def latents(test: Bench, tokens: int, sizes: Sequence[int], repeat: int) -> None:
-    """A span of so many latents, in milliseconds, its prompt known."""
+    """A span of so many latents, in milliseconds: from its first pass to the one behind it."""
     inputs, rows = test.question(tokens), []
 
     def think(budget: int) -> None:
-        test.engine.decode(inputs, None, budget + 1, budget, force_latents=True)
+        test.engine.decode(inputs, None, budget + 2, budget, force_latents=True)
         test.engine.store.clear()
 
-    def listen() -> None:
-        test.engine.decode(inputs, None, 1, 1)
-        test.engine.store.clear()
-
-    before = test.seconds(listen, repeat)
     for size in sizes:
-        taken = test.seconds(lambda size=size: think(size), repeat) - before
-        rows.append([max(taken, 1e-6) * 1e3, max(taken, 1e-6) * 1e3 / size])
+        taken = []
+        for _ in range(repeat + 1):
+            at = test.stamps(test.engine.passes, "decode", lambda size=size: think(size))
+            taken.append(at[size] - at[0])
+        span = median(taken[1:])
+        rows.append([span * 1e3, span * 1e3 / size])
     table("latents", ["the span, ms", "a latent, ms"], sizes, rows)
 
 

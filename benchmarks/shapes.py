@@ -11,6 +11,8 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +34,8 @@ from core.engine.processor import hide_broken_torchvision
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE, VISION_START, VISION_END = 151655, 151652, 151653
 
+SETTLED = 3
+"""Passes of an answer that are not timed."""
 POOL = (1 << 22) - 3  # no multiple of a width, so that rows differ
 SIZES: dict[str, dict[str, int]] = {
     "3b": {"hidden": 2048, "inner": 11008, "layers": 36, "heads": 16, "kv": 2, "words": 151936},
@@ -77,6 +81,37 @@ class Bench:
             action()
             taken.append(self.clock() - start)
         return median(taken)
+
+    def stamps(self, owner: Any, name: str, say: Callable[[], object]) -> list[float]:
+        """When each call of a method began, while ``say`` makes one answer with it."""
+        usual, found = getattr(owner, name), list[float]()
+
+        @wraps(usual)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            found.append(self.clock())
+            return usual(*args, **kwargs)
+
+        setattr(owner, name, watched)
+        try:
+            say()
+        finally:
+            setattr(owner, name, usual)
+        return found
+
+    def step_seconds(
+        self, owner: Any, name: str, say: Callable[[], object], repeat: int, skip: int = SETTLED
+    ) -> float:
+        """Median seconds from one pass to the next, over all steps of some answers.
+
+        Args:
+            owner, name: the method that makes a pass; looked at, not changed.
+            say: makes one answer.
+            skip: first passes that are not timed: the prompt's, and libraries set themselves up.
+        """
+        found = []
+        for _ in range(repeat):
+            found += [b - a for a, b in pairwise(self.stamps(owner, name, say)[skip:])]
+        return median(found)
 
     def question(self, tokens: int, seed: int = 0, words: int = 36) -> dict[str, Tensor]:
         """Prompt tensors: ``words`` random words around a picture of noise of ``tokens``."""

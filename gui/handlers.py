@@ -185,7 +185,9 @@ class Handlers(Desk):
 
     def on_kind(self, kind: str) -> dict[Any, Any]:
         """Another edit was chosen: its sentence and its fields."""
-        return self.page.panel.show(self.workshop.kind(kind)) if kind else {}
+        if not kind:  # a model without edits: Gradio takes no empty dictionary for an answer
+            return {field: gr.skip() for field in self.page.panel.fields}
+        return self.page.panel.show(self.workshop.kind(kind))
 
     def on_picture(self, key: str, event: gr.EventData) -> dict[Any, Any]:
         """A picture was uploaded."""

@@ -83,9 +83,11 @@ class Panel:
         first = next((k for k in kinds if k.name == "gaussian"), kinds[0] if kinds else None)
         out: dict[Any, Any] = {
             self.kind: gr.update(
-                choices=[(k.title, k.name) for k in kinds], value=first.name if first else None
+                choices=[(k.title, k.name) for k in kinds],
+                value=first.name if first else None,
+                visible=first is not None,
             ),
-            self.apply: gr.update(interactive=first is not None),
+            self.apply: gr.update(interactive=first is not None, visible=first is not None),
             self.all: gr.update(visible=workshop.engine.family.latent),
             self.mode: gr.update(visible=workshop.engine.family.latent),
             self.meaning: gr.update(visible=workshop.engine.family.latent),

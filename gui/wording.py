@@ -54,7 +54,7 @@ def receipt_line(receipt: Receipt, titles: dict[str, str]) -> str:
     title = titles.get(receipt.kind, receipt.kind)
     if not receipt.doses:
         return f"{title}: {receipt.note or 'done'}"
-    parts = [f"delivered ε {receipt.epsilon:.2f}", f"cosine {receipt.cosine:.2f}"]
+    parts = [f"delivered ε {receipt.epsilon:.2f}", direction(receipt)]
     if receipt.percentile is not None:
         off = " (off the manifold)" if receipt.percentile > OFF_MANIFOLD else ""
         parts.append(f"percentile {receipt.percentile:.0f}{off}")
@@ -63,6 +63,13 @@ def receipt_line(receipt: Receipt, titles: dict[str, str]) -> str:
     if receipt.doses[0].place is not None:  # the prompt was edited, not a latent
         return f"{title}: " + ", ".join(parts)
     return f"z{format_steps([d.step for d in receipt.doses])}, {title}: " + ", ".join(parts)
+
+
+def direction(receipt: Receipt) -> str:
+    """“cosine 0.71”, over the steps whose vectors have a length before and after."""
+    # norm_ratio is 0 where either has none, and exactly 1 where nothing was changed
+    known = [d.cosine for d in receipt.doses if d.norm_ratio > 0]
+    return f"cosine {sum(known) / len(known):.2f}" if known else "no length, so no direction"
 
 
 def arrival_line(receipt: Receipt) -> str:

@@ -94,7 +94,7 @@ class Asking(Instrument):
             max_new_tokens=max_new_tokens,
             **options,
         )
-        job = self._job(prepared.inputs, settings, [prepared.prompt], cancel)
+        job = self.job(prepared.inputs, settings, [prepared.prompt], cancel)
         yield from decode_one(self, job, watch)
 
     def run_many(
@@ -125,12 +125,12 @@ class Asking(Instrument):
         for part in packed(loads, slot_bytes(self.passes), room(self.passes)):
             places = sorted(part)
             inputs = batched([prepared[i].inputs for i in places])
-            job = self._job(inputs, settings, [prepared[i].prompt for i in places], cancel)
+            job = self.job(inputs, settings, [prepared[i].prompt for i in places], cancel)
             first = [begins[i] for i in places] if begins else ()
             made.update(zip(places, decode_all(self, replace(job, begins=first)), strict=True))
         return [made[i] for i in range(len(questions))]
 
-    def _job(
+    def job(
         self,
         inputs: Mapping[str, Any],
         settings: Settings,
@@ -138,6 +138,7 @@ class Asking(Instrument):
         cancel: Event | None,
         processor: LogitsProcessor | None = None,
     ) -> Job:
+        """What is to be decoded for prompts that were put into tensors."""
         begins = self.family.force_first and not settings.forbid_latents
         forced = self.forced_start() if begins or settings.force_latents else {}
         return Job(inputs, settings, prompts, forced, processor, cancel)

@@ -78,7 +78,9 @@ class Copies:
 
 
 @dataclass(eq=False)
-class _Batch:
+class Batch:
+    """Rows whose prompts are read and whose first words are chosen."""
+
     rows: list[Row]
     loop: Loop
     done: Prefilled
@@ -92,15 +94,15 @@ def decode_all(engine: Instrument, job: Job) -> list[Trace]:
     if int(torch.as_tensor(job.inputs["input_ids"]).shape[0]) == 1:
         return [step.trace for step in decode_one(engine, job, watch=False) if step.trace]
     with engine.lock:
-        batch = _open(engine, job)
+        batch = open_batch(engine, job)
         batch.loop.run(batch.rows, batch.done.cache, job.cancel)
-        return [_finish(engine, job, batch, index) for index in range(len(batch.rows))]
+        return [finish(engine, job, batch, index) for index in range(len(batch.rows))]
 
 
 def decode_one(engine: Instrument, job: Job, watch: bool) -> Generator[Step, Tensor | None, None]:
     """One row as a stream of steps; the last one carries the trace."""
     with engine.lock:
-        batch = _open(engine, job)
+        batch = open_batch(engine, job)
     steps = batch.loop.steps(batch.rows, batch.done.cache, job.cancel, watch=watch)
     sent: Tensor | None = None
     by_hand: list[HandMade] = []
@@ -115,12 +117,16 @@ def decode_one(engine: Instrument, job: Job, watch: bool) -> Generator[Step, Ten
         if sent is not None and step.latent is not None:
             sent = checked_vector(sent, engine.passes.width)
             by_hand.append(HandMade(step.span, step.step, step.latent, sent))
-    trace = _finish(engine, job, batch, 0, by_hand)
+    yield last_step(finish(engine, job, batch, 0, by_hand))
+
+
+def last_step(trace: Trace) -> Step:
+    """The step a stream ends with."""
     last = len(trace.token_ids) - 1
-    yield Step(last, trace.token_ids[last], trace.pieces[last], trace=trace)
+    return Step(last, trace.token_ids[last], trace.pieces[last], trace=trace)
 
 
-def _open(engine: Instrument, job: Job) -> _Batch:
+def open_batch(engine: Instrument, job: Job) -> Batch:
     """Run the prompt pass and choose every row's first token."""
     started = time.perf_counter()
     done = engine.passes.prefill(job.inputs)
@@ -146,11 +152,11 @@ def _open(engine: Instrument, job: Job) -> _Batch:
     copies = Copies()
     loop = engine.loop(job.processor, copies)
     loop.settle(rows, done.hidden)
-    return _Batch(rows, loop, done, copies, started, time.perf_counter())
+    return Batch(rows, loop, done, copies, started, time.perf_counter())
 
 
-def _finish(
-    engine: Instrument, job: Job, batch: _Batch, index: int, by_hand: Sequence[HandMade] = ()
+def finish(
+    engine: Instrument, job: Job, batch: Batch, index: int, by_hand: Sequence[HandMade] = ()
 ) -> Trace:
     """Record a finished row and hold it."""
     row, done, count = batch.rows[index], batch.done, len(batch.rows)

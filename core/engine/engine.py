@@ -64,7 +64,7 @@ class Engine(Asking):
             A trace for one row, a list of traces for several.
         """
         settings = self.settings(budget, max_new_tokens=max_new_tokens, **options)
-        traces = decode_all(self, self._job(inputs, settings, (), cancel, logits_processor))
+        traces = decode_all(self, self.job(inputs, settings, (), cancel, logits_processor))
         if keep_logits:
             traces = [replace(t, logits=self.logits(t)) for t in traces]
         return traces[0] if len(traces) == 1 else traces

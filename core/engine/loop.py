@@ -110,7 +110,7 @@ class Loop:
         while live:
             stopped = cancel is not None and cancel.is_set()
             for row in live:
-                if not row.ended and (stopped or row.place == row.limit):
+                if not row.ended and (stopped or row.stopped or row.place == row.limit):
                     row.end("cancelled")
             live = self._retire(live, cache)
             if stopped or not live:

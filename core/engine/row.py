@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ class Row:
         before: the vector held before the last pass (LVR's distance check looks at it).
         standing: earlier edits that are done again, and those of this row as they are done.
         limit: tokens after which the row counts as stopped, or None.
+        cancel: stops this row alone when set, the others of its batch go on.
     """
 
     family: Family
@@ -59,6 +61,12 @@ class Row:
     reported: bool = False
     standing: Standing = field(default_factory=Standing)
     limit: int | None = None
+    cancel: Event | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody wants no more of this row."""
+        return self.cancel is not None and self.cancel.is_set()
 
     @property
     def place(self) -> int:

@@ -37,13 +37,17 @@ Question = tuple[Trace, Sequence[str]]
 
 
 def branches(
-    engine: Engine, jobs: Sequence[Branch], cancel: Event | None = None
+    engine: Engine,
+    jobs: Sequence[Branch],
+    cancel: Event | None = None,
+    cancels: Sequence[Event | None] = (),
 ) -> list[Trace | InputError]:
     """One branch a job; the same results as one by one. Their caches are held.
 
     Args:
         jobs: runs with the edits of one branch.
         cancel: stops within one decode step when set.
+        cancels: the same for each job alone, where jobs are of several askers.
 
     Returns:
         In the order of ``jobs``; where edits do not fit their run, the reason.
@@ -64,7 +68,8 @@ def branches(
             places.append(place)
             planned.append((held, edits))
         for part in _parts(engine, [held for held, _ in planned], [1] * len(planned)):
-            made = _branch(engine, [planned[i] for i in part], [plans[i] for i in part], cancel)
+            stops = [cancels[places[i]] for i in part] if cancels else [cancel] * len(part)
+            made = _branch(engine, [planned[i] for i in part], [plans[i] for i in part], stops)
             for i, child in zip(part, made, strict=True):
                 out[places[i]] = child
         return out
@@ -118,7 +123,7 @@ def _branch(
     engine: Engine,
     planned: Sequence[tuple[Held, Sequence[Edit]]],
     plans: Sequence[Prepared],
-    cancel: Event | None,
+    cancels: Sequence[Event | None],
 ) -> list[Trace]:
     started = time.perf_counter()
     lives = [engine.live(held) for held, _ in planned]
@@ -159,7 +164,9 @@ def _branch(
             row.hidden = row.hidden[: row.place]  # settle records it itself
             row.before = live.hidden[row.place - 1] if row.place else None
             loop.settle([row], last[None])
-    loop.run(rows, cache, cancel)
+    for row, cancel in zip(rows, cancels, strict=True):
+        row.cancel = cancel
+    loop.run(rows, cache)
     seconds = (time.perf_counter() - started) / len(rows)
     out = []
     for b, ((held, edits), prepared, row) in enumerate(zip(planned, plans, rows, strict=True)):

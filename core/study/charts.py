@@ -86,20 +86,30 @@ def cloud(
     paths: Sequence[Sequence[tuple[float, float]]],
     title: str,
     note: str,
+    crosses: Mapping[str, Sequence[tuple[float, float]]] | None = None,
 ) -> str:
-    """Points in groups on a plane, and the mean course over the steps as lines."""
-    every = [p for group in points.values() for p in group] + [p for path in paths for p in path]
+    """Points in groups on a plane, and the mean course over the steps as lines.
+
+    Args:
+        points: drawn as dots, a colour a group.
+        paths: a line through its numbered steps, in the colour of the group of the same place.
+        note: below.
+        crosses: drawn over them as crosses.
+    """
+    over = crosses or {}
+    every = [p for group in (*points.values(), *over.values(), *paths) for p in group]
     if not every:
         return ""
     (left, right), (low, high) = (_ends([p[axis] for p in every]) for axis in (0, 1))
+    tall = 1.5 * HIGH
 
     def place(point: tuple[float, float]) -> tuple[float, float]:
         return (
             30 + (point[0] - left) / (right - left) * WIDE,
-            36 + 1.5 * HIGH * (high - point[1]) / (high - low),
+            36 + tall * (high - point[1]) / (high - low),
         )
 
-    parts = [opened(WIDE + 230, round(1.5 * HIGH) + 70, title)]
+    parts = [opened(WIDE + 330, round(tall) + 70, title)]
     for number, (name, group) in enumerate(points.items()):
         colour = SCALE[number % len(SCALE)]
         for point in group:
@@ -107,16 +117,34 @@ def cloud(
             parts.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}" opacity="0.55"/>'
             )
-        parts += legend(WIDE + 50, 60 + 20 * number, name, colour)
+        parts += [
+            f'<circle cx="{WIDE + 62}" cy="{56 + 20 * number}" r="5" fill="{colour}"/>',
+            text(WIDE + 80, 60 + 20 * number, name),
+        ]
+    for number, (name, group) in enumerate(over.items()):
+        # from the other end of the scale: the first groups' colours are taken
+        colour = SCALE[-1 - number % len(SCALE)]
+        marks = "".join(_cross(*place(point)) for point in group)
+        y = 60 + 20 * (len(points) + number) + 10
+        parts += [
+            f'<path d="{marks}" stroke="{colour}" stroke-opacity="0.8" fill="none"/>',
+            f'<path d="{_cross(WIDE + 62, y - 4)}" stroke="{colour}" stroke-width="2"/>',
+            text(WIDE + 80, y, name),
+        ]
     for number, path in enumerate(paths):
         colour = SCALE[number % len(SCALE)]
         drawn = " ".join("{:.1f},{:.1f}".format(*place(p)) for p in path)
         parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for step, point in enumerate(path):
-            x, y = place(point)
+        for step in (0, len(path) - 1):  # all numbers would cover one another
+            x, y = place(path[step])
             parts.append(text(x + 4, y - 4, str(step + 1), fill=colour))
-    parts.append(text(30, round(1.5 * HIGH) + 60, note, fill=GREY))
+    parts.append(text(30, round(tall) + 60, note, fill=GREY))
     return "".join([*parts, "</svg>"])
+
+
+def _cross(x: float, y: float) -> str:
+    """A small cross as a path."""
+    return f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6"
 
 
 def bars(shares: Mapping[str, float], title: str) -> str:

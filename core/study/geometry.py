@@ -13,18 +13,24 @@ from torch import Tensor
 
 from core.measures.collapse import collapse_curve
 from core.measures.geometry import entropy_rank, norm_profile, variance_shares
-from core.measures.pca import fit_axes
 from core.measures.similarity import across_runs, within_run
 from core.study import charts, heat
+from core.study.behind import digits, of_series, of_table
 from core.study.html import absent, figure, paragraph
+from core.study.mapped import mapped
 from core.study.study import Study
 
 FEWEST = 5
 Line = list[tuple[float, float, float, float]]
 
 
-def section(latents: Mapping[str, Tensor], study: Study) -> str:
-    """The latents' own figures (F2, F10, F19, F20 and lengths); "" where there are too few."""
+def section(latents: Mapping[str, Tensor], study: Study, around: Mapping[str, Tensor]) -> str:
+    """The latents' own figures (F2, F10, F19, F20 and lengths), or why they are not there.
+
+    Args:
+        latents: item id → (K, D) of the base runs.
+        around: see :func:`core.study.mapped.mapped`.
+    """
     title = "<h2>How the latents lie</h2>"
     steps = min((len(one) for one in latents.values()), default=0)
     if len(latents) < FEWEST or not steps:
@@ -41,7 +47,7 @@ def section(latents: Mapping[str, Tensor], study: Study) -> str:
         ),
         _collapse(table),
         _matrix(table),
-        _map(table, names),
+        mapped(table, names, around, study),
         _variance(table, names),
         _lengths(table),
         _slope(table, study),
@@ -68,6 +74,7 @@ def _collapse(table: Tensor) -> str:
         drawn,
         f"F2 Collapse curve: mean cosine over the pairs of n = {len(table)} items, step by step; "
         "bars: 10th to 90th percentile of the pairs, no interval of the mean.",
+        of_series(lines, "step", "cosine"),
     )
 
 
@@ -80,33 +87,8 @@ def _matrix(table: Tensor) -> str:
             "step", "cosine",
         ),
         f"F2b Cosine between the steps of one run, mean over n = {len(table)} items, no interval.",
+        of_table(mean.tolist(), names, names, "step", "other step", "cosine"),
     )  # fmt: skip
-
-
-def _map(table: Tensor, names: list[str]) -> str:
-    count, steps, width = table.shape
-    axes = fit_axes(table.reshape(-1, width))
-    placed = axes.place(table.reshape(-1, width)).reshape(count, steps, 2)
-    groups: dict[str, list[tuple[float, float]]] = {}
-    courses: dict[str, list[Tensor]] = {}
-    for one, task in zip(placed, names, strict=True):
-        groups.setdefault(task or "items", []).extend((float(x), float(y)) for x, y in one)
-        courses.setdefault(task or "items", []).append(one)
-    paths = [
-        [(float(x), float(y)) for x, y in torch.stack(found).mean(0)] for found in courses.values()
-    ]
-    shares = " and ".join(f"{share:.0%}" for share in axes.shares)
-    drawn = charts.cloud(
-        groups,
-        paths,
-        "F10  Latents on their first two principal axes, by task",
-        f"PCA of all steps together; the axes carry {shares} of the variance",
-    )
-    return figure(
-        drawn,
-        f"F10 Latents of n = {count} items on their first two principal axes, by task; lines: the "
-        "mean course over the steps. A map, no evidence: distances off its plane are not seen.",
-    )
 
 
 def _variance(table: Tensor, names: list[str]) -> str:
@@ -126,6 +108,7 @@ def _variance(table: Tensor, names: list[str]) -> str:
         drawn,
         f"F20 Shares of the latents' variance (trace-based ANOVA); n = {len(table)} items × "
         f"{table.shape[1]} steps, no interval.",
+        (["part", "share"], [[name, digits(share)] for name, share in shares.items()]),
     ) + paragraph(
         f"Effective rank (entropy of the singular values) of the last step's latents: {rank:.1f} "
         f"of at most {min(len(last) - 1, last.shape[1])}."
@@ -135,15 +118,17 @@ def _variance(table: Tensor, names: list[str]) -> str:
 def _lengths(table: Tensor) -> str:
     found = norm_profile(table)
     rows = zip(found.median.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    lines: dict[str, Line] = {"‖z‖, median": [(float(k + 1), *row) for k, row in enumerate(rows)]}
     return figure(
         charts.series(
-            {"‖z‖, median": [(float(k + 1), *row) for k, row in enumerate(rows)]},
+            lines,
             "F2c  Lengths of the latents, step by step",
             "step",
             "‖z‖",
         ),
         f"F2c Median length of the latents, step by step; n = {len(table)} items, bars: 10th to "
         "90th percentile of the items.",
+        of_series(lines, "step", "‖z‖"),
     )
 
 
@@ -170,6 +155,7 @@ def _slope(table: Tensor, study: Study) -> str:
             ),
             f"F19 How far the latents move when the picture is changed by degrees ({kind}): mean "
             f"over n = {len(table)} items at most; bars: 10th to 90th percentile of the items.",
+            of_series({kind: sorted(line)}, "strength", "mean ‖z′ − z‖ / ‖z‖"),
         )
         for kind, line in lines.items()
         if len(line) > 1

@@ -80,7 +80,9 @@ def heat(
         f'fill="currentColor" transform="rotate(-90 16 {TOP + TALL * len(rows) / 2:.0f})">'
         f"{escape(down)}</text>"
     )
-    parts += _scale(most, min(v for row in values for v in row if v == v) < 0, unit, bottom + 34, left)
+    parts += _scale(
+        most, min(v for row in values for v in row if v == v) < 0, unit, bottom + 34, left
+    )
     return "".join([*parts, "</svg>"])
 
 

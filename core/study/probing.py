@@ -78,9 +78,7 @@ def probes(
         base: rows of the base arm.
         design: level and seed.
     """
-    rows = [row for row in base if row["item"] in latents and row["gold"]]
-    times = Counter((row["task"], row["gold"]) for row in rows)
-    rows = [row for row in rows if times[row["task"], row["gold"]] >= FOLDS]
+    rows = answers_of(latents, base)
     steps = min((len(latents[row["item"]]) for row in rows), default=0)
     if len(rows) < FEWEST or not steps:
         return []
@@ -99,6 +97,13 @@ def probes(
     return [_probe(site, table, gold, tasks, names, design) for site, table in tables.items()]
 
 
+def answers_of(kept: Mapping[str, Tensor], base: Sequence[Row]) -> list[Row]:
+    """Rows of the items that vectors are kept of, whose answer a few others share."""
+    rows = [row for row in base if row["item"] in kept and row["gold"]]
+    times = Counter((row["task"], row["gold"]) for row in rows)
+    return [row for row in rows if times[row["task"], row["gold"]] >= FOLDS]
+
+
 def _probe(
     site: str,
     table: NDArray[np.float32],
@@ -109,8 +114,8 @@ def _probe(
 ) -> Probe:
     right = _read(table, gold, names)
     draw = np.random.default_rng(design.seed)
-    dealt = [_read(table, _dealt(gold, tasks, draw), names) for _ in range(CONTROLS)]
-    control = np.mean(dealt, axis=0)
+    anew = [_read(table, dealt(gold, tasks, draw), names) for _ in range(CONTROLS)]
+    control = np.mean(anew, axis=0)
     level = design.level
     return Probe(
         site=site,
@@ -122,7 +127,7 @@ def _probe(
     )
 
 
-def _dealt(
+def dealt(
     gold: NDArray[np.str_], tasks: NDArray[np.str_], draw: np.random.Generator
 ) -> NDArray[np.str_]:
     """The answers dealt out anew within each task."""

@@ -17,12 +17,15 @@ from core.study import geometry, sections
 from core.study.exports import effects_csv, results_csv, results_parquet
 from core.study.findings import findings
 from core.study.inside import looks_of
-from core.study.keeping import KEPT_LATENTS
+from core.study.keeping import KEPT_LATENTS, depths_of
 from core.study.kept import latents_of
+from core.study.probe_map import probe_map
 from core.study.probing import probes
 from core.study.relay import relays_of
 from core.study.study import Study, write_summary
 
+MOST_AROUND = 1000
+"""Tensors of the first items' surroundings that are read."""
 LOOK = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; }
@@ -90,6 +93,7 @@ def body(study: Study, folder: str | Path) -> list[str]:
     ran = [row["item"] for row in base if row["imagined"]]
     latents = latents_of(folder, "latents", KEPT_LATENTS, ran)
     sites = latents_of(folder, "sites", KEPT_LATENTS, ran)
+    layers = latents_of(folder, "layers", KEPT_LATENTS, ran)
     few = latents_of(folder, items=ran)
     return [
         sections.verdict(study),
@@ -98,12 +102,16 @@ def body(study: Study, folder: str | Path) -> list[str]:
         sections.donors(study),
         sections.mediation(study),
         sections.words(relays_of(study.pairs, study.design)),
-        sections.probed(probes(latents, sites, base, study.design)),
+        sections.probed(
+            probes(latents, sites, base, study.design),
+            probe_map(layers, base, study.design, depths_of(int(study.about["layers"]) + 1)),
+            study.design.level,
+        ),
         sections.steps(looks, study),
         sections.layers(looks, study),
         sections.looking(looks, study),
         sections.published(findings(study, few, sites), study),
-        geometry.section(few, study),
+        geometry.section(few, study, latents_of(folder, "around", MOST_AROUND)),
         sections.tasks(study),
     ]
 

@@ -226,6 +226,7 @@ def _about(engine: Engine, items: Sequence[StudyItem]) -> dict[str, Any]:
         "dtype": engine.choice.dtype_name,
         "attention": engine.attention,
         "budget": engine.budget,
+        "layers": engine.passes.layers,
         "bank": engine.bank.source if engine.bank is not None else None,
         "data": source,
         "items": len(items),

@@ -77,13 +77,15 @@ def _latent_figures(
     spans = [case.trace.spans for case in cases]
     whole = [len(s) == 1 and len(s[0].latents) == variant.budget for s in spans]
     figures["emission"][task] = _plain(whole)
+    swaps = ("swap", "slot") if variant.slots else ("swap",)
+    found = measure.edited(engine, few, few, seed, swaps=swaps)
     figures["content edits"][task] = {
-        name: {what: share.plain() for what, share in shares.items()}
-        for name, shares in measure.content(engine, few, seed).items()
+        name: {what: share.plain() for what, share in found[name].items()}
+        for name in measure.CONTENT
     }
-    figures["donor-follow"][task] = _swapped(engine, few, few, seed)
+    figures["donor-follow"][task] = _swapped(found["swap"])
     if variant.slots:
-        figures.setdefault("slot swap", {})[task] = _swapped(engine, few, few, seed, "slot")
+        figures.setdefault("slot swap", {})[task] = _swapped(found["slot"])
     if variant.latents == "evidence":
         figures["pointing"][task] = measure.pointing(engine, cases).plain()
     figures["alike"][task] = round(measure.alike(cases), 4)
@@ -99,19 +101,12 @@ def _crossing(engine: Engine, runs: dict[str, list[Answered]], edited: int, seed
         again = measure.answered(engine, [case.item for case in runs[task][:edited]])
         pool = [case for other in others for case in runs[other][:edited]]
         name = f"{task} read at {' or '.join(others)} donors"
-        found[name] = _swapped(engine, again, pool, seed)
+        found[name] = _swapped(measure.edited(engine, again, pool, seed, contents=())["swap"])
     return found
 
 
-def _swapped(
-    engine: Engine,
-    cases: Sequence[Answered],
-    pool: Sequence[Answered],
-    seed: int,
-    kind: str = "swap",
-) -> Figures:
-    follow, stay = measure.interchange(engine, cases, pool, seed, kind)
-    return {"follows": follow.plain(), "unchanged": stay.plain()}
+def _swapped(shares: dict[str, Share]) -> Figures:
+    return {"follows": shares["follows"].plain(), "unchanged": shares["same"].plain()}
 
 
 def _plain(hits: Sequence[bool]) -> dict[str, Any]:

@@ -130,52 +130,63 @@ def donors(
                 break
 
 
-def interchange(
+def edited(
     engine: Engine,
     cases: Sequence[Answered],
     pool: Sequence[Answered],
     seed: int = 0,
-    kind: str = "swap",
-) -> tuple[Share, Share]:
-    """(donor-follow, unchanged): answers that follow the donor's evidence, and that stay."""
-    follows, stays = [], []
-    for case, donor, truth in donors(cases, pool, seed):
-        child = engine.branch(case.trace, [Edit(kind, donor=donor.trace)])
-        follows.append(says(child, truth))
-        stays.append(says(child, case.trace.answer))
-    return share_of(follows), share_of(stays)
-
-
-def content(
-    engine: Engine,
-    cases: Sequence[Answered],
-    seed: int = 0,
+    contents: Sequence[str] = CONTENT,
+    swaps: Sequence[str] = ("swap",),
 ) -> dict[str, dict[str, Share]]:
-    """Each content edit -> accuracy under it (`right`) and answers it leaves (`same`).
+    """Edit -> its shares; all edits of an item in one batch.
 
-    `mean` is the mean latent of that step over these runs; `noise` has each latent's own length.
+    Args:
+        cases: the runs that are edited; those without a span are left out.
+        pool: where the donors of swaps are drawn from.
+        contents: content edits, each with `right` (accuracy under it) and `same` (answers it
+            leaves). `mean` is the mean latent of that step over these runs; `noise` has each
+            latent's own length.
+        swaps: kinds of edit that take a donor, each with `follows` (answers that follow the
+            donor's evidence) and `same`; items without a donor of another answer are left out.
     """
     spans = [case for case in cases if case.trace.spans]
-    if not spans:
-        return {}
-    table = torch.stack([case.trace.spans[0].latents for case in spans])
+    given = {id(case): (donor, truth) for case, donor, truth in donors(spans, pool, seed)}
+    hits: dict[str, list[bool]] = {name: [] for name in (*contents, *swaps)}
+    same: dict[str, list[bool]] = {name: [] for name in (*contents, *swaps)}
+    for case, values in zip(spans, _overwritten(spans, contents, seed), strict=True):
+        lists = {name: [Edit("manual", values=value)] for name, value in values.items()}
+        donor, truth = given.get(id(case), (None, None))
+        if donor is not None:
+            lists |= {kind: [Edit(kind, donor=donor.trace)] for kind in swaps}
+        children = engine.branches(case.trace, list(lists.values()), keep=False)
+        for name, child in zip(lists, children, strict=True):
+            right = case.item.is_correct(child.answer or "")
+            hits[name].append(says(child, truth) if name in swaps else right)
+            same[name].append(says(child, case.trace.answer))
+    return {
+        name: {
+            "follows" if name in swaps else "right": share_of(hits[name]),
+            "same": share_of(same[name]),
+        }
+        for name in hits
+    }
+
+
+def _overwritten(
+    cases: Sequence[Answered], contents: Sequence[str], seed: int
+) -> Iterator[dict[str, Tensor]]:
+    """For each run, what each content edit puts in place of its latents, (K, D)."""
+    if not cases or not contents:
+        yield from ({} for _ in cases)
+        return
+    table = torch.stack([case.trace.spans[0].latents for case in cases])
     mean = table.mean(0)
     draw = torch.Generator().manual_seed(seed)
-    found: dict[str, tuple[list[bool], list[bool]]] = {name: ([], []) for name in CONTENT}
-    for case, latents in zip(spans, table, strict=True):
+    for latents in table:
         noise = torch.randn(latents.shape, generator=draw)
         noise = F.normalize(noise, dim=-1) * latents.norm(dim=-1, keepdim=True)
-        values = (torch.zeros_like(latents), mean, noise)
-        lists = [[Edit("manual", values=value)] for value in values]
-        children = engine.branches(case.trace, lists, keep=False)
-        for name, child in zip(CONTENT, children, strict=True):
-            right, same = found[name]
-            right.append(case.item.is_correct(child.answer or ""))
-            same.append(says(child, case.trace.answer))
-    return {
-        name: {"right": share_of(right), "same": share_of(same)}
-        for name, (right, same) in found.items()
-    }
+        values = {"zero": torch.zeros_like(latents), "mean": mean, "noise": noise}
+        yield {name: values[name] for name in contents}
 
 
 def rewritten(engine: Engine, cases: Sequence[Answered]) -> Share:

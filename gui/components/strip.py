@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import groupby
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from core.records import Edit, Trace
 
 SCRIPT = (Path(__file__).parent / "strip.js").read_text(encoding="utf-8")
+WIDE = 10  # letters of a token that fit a cell
 CHANGED = 1e-6  # relative change above which a latent counts as another one
 
 
@@ -31,7 +33,10 @@ class Slot:
         text: the token as text.
         span, step: of a latent.
         norm: ‖z‖ of a latent.
-        cosine: cosine to the step before; None at a span's first.
+        cosine: to the step before; None at a span's first, NaN where one of the two has no length
+            and so no direction.
+        says: the likeliest token the output layer reads in it, and its probability; ("", 0.0)
+            where that is not known, as of a latent without length.
         bars: the latent's bar code; ``base_bars`` the baseline's at the same step.
         change: ‖z′−z‖/‖z‖ against the baseline's latent; None without one.
         mark: what was done here, in words; "" when this very step was not edited.
@@ -45,6 +50,7 @@ class Slot:
     step: int = 0
     norm: float = 0.0
     cosine: float | None = None
+    says: tuple[str, float] = ("", 0.0)
     bars: list[float] = field(default_factory=list)
     base_bars: list[float] | None = None
     change: float | None = None
@@ -53,7 +59,10 @@ class Slot:
 
 
 def slots(
-    trace: Trace, base: Trace | None = None, title: Callable[[Edit], str] | None = None
+    trace: Trace,
+    base: Trace | None = None,
+    title: Callable[[Edit], str] | None = None,
+    says: Mapping[tuple[int, int], tuple[str, float]] | None = None,
 ) -> list[Slot]:
     """The places of a run, compared with ``base`` where it has the same step.
 
@@ -61,6 +70,7 @@ def slots(
         trace: what is shown.
         base: the run it is compared with; None shows ``trace`` alone.
         title: names an edit for the mark on an edited cell.
+        says: (span, step) → what the output layer reads in that latent, where it is known.
     """
     tables = [span.latents.numpy() for span in trace.spans]
     olds = [span.latents.numpy() for span in base.spans] if base is not None else []
@@ -77,7 +87,8 @@ def slots(
                 for e in trace.edits
                 if e.span == n and (e.steps is None or k in e.steps)
             ]
-            out.append(latent_slot(place, n, k, tables[n], scale, old, " + ".join(marks)))
+            slot = latent_slot(place, n, k, tables[n], scale, old, " + ".join(marks))
+            out.append(replace(slot, says=(says or {}).get((n, k), ("", 0.0))))
         else:
             kind = "marker" if is_special(piece) else "word"
             out.append(Slot(place, "imagined" if place in imagined else kind, piece))
@@ -102,13 +113,14 @@ def latent_slot(
     if step > 0:
         before = table[step - 1]
         length = norm * float(np.linalg.norm(before))
-        cosine = float(z @ before) / length if length > 0 else 0.0
+        cosine = float(z @ before) / length if length > 0 else nan
     if old is not None:
         change = float(np.linalg.norm(z - old)) / max(float(np.linalg.norm(old)), 1e-9)
     old_bars = bars(old, scale) if old is not None else None
     return Slot(
-        place, "latent", "", span, step, norm, cosine, bars(z, scale), old_bars, change, mark
-    )
+        place, "latent", "", span, step, norm, cosine,
+        bars=bars(z, scale), base_bars=old_bars, change=change, mark=mark,
+    )  # fmt: skip
 
 
 def typical_norm(tables: Sequence[Any]) -> float:
@@ -202,8 +214,13 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
     on = slot.span == selected[0] and slot.step in selected[1]
     changed = slot.change is not None and slot.change > CHANGED
     said = [f"latent {name}", f"norm {slot.norm:.1f}"]
-    if slot.cosine is not None:
-        said.append(f"cosine to the step before {slot.cosine:.2f}")
+    if slot.norm == 0:
+        said.append("no length, so no direction")
+    elif slot.cosine is not None:
+        known = "undefined" if isnan(slot.cosine) else f"{slot.cosine:.2f}"
+        said.append(f"cosine to the step before {known}")
+    if slot.says[0]:
+        said.append(f"logit lens {slot.says[0]!r} {slot.says[1]:.0%}")
     if slot.change is not None:
         said.append(f"changed by {slot.change:.2f} of its length" if changed else "unchanged")
     if slot.mark:
@@ -215,7 +232,8 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
     state += " waits" if slot.pending else ""
     mark = f'<span class="mark">{escape(slot.mark)}</span>' if slot.mark else ""
     moved = f'<span class="moved-by">Δ{slot.change:.2f}</span>' if changed else ""
-    cosine = f"∠{slot.cosine:.2f}" if slot.cosine is not None else ""
+    cosine = "" if slot.cosine is None else "∠ –" if isnan(slot.cosine) else f"∠{slot.cosine:.2f}"
+    says = f'<code class="says">{escape(brief(slot.says[0]))}</code>' if slot.says[0] else ""
     label = escape(", ".join(said), quote=True)
     return (
         f'<button type="button" class="cell{state}" data-span="{slot.span}" '
@@ -223,9 +241,16 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
         f'tabindex="{"0" if on or (not selected[1] and slot.step == 0) else "-1"}" '
         f'aria-label="{label}" title="{label}">'
         f'<span class="top"><span class="name">{name}</span>{moved}</span>'
-        f"{barcode_svg(rows, names)}{mark}"
+        f"{barcode_svg(rows, names)}{mark}{says}"
         f'<span class="facts"><span>‖{slot.norm:.1f}‖</span><span>{cosine}</span></span></button>'
     )
+
+
+def brief(token: str) -> str:
+    """A token in the width of a cell; a marker by both its ends."""
+    bare = token.strip("<|>") if is_special(token) else token.strip()
+    bare = (bare or token).replace("\n", "⏎") or "␣"
+    return bare if len(bare) <= WIDE else f"{bare[:4]}…{bare[-4:]}"
 
 
 def selection_title(steps: Sequence[int]) -> str:

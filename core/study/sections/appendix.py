@@ -45,7 +45,8 @@ def card(study: Study) -> str:
         "F21 The instrument on this model: what must be exactly so, what must act, what must not. "
         f"n = {study.about['items']} items; a check that fails takes the verdict away."
     )
-    return "<h2>Validation card</h2>" + figure(table(["check", "result", "seen"], rows), said)
+    head = ["check", "result", "seen"]
+    return "<h2>Validation card</h2>" + figure(table(head, rows), said, (head, rows))
 
 
 def problems(study: Study) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from core.measures.attention import GROUPS
 from core.study import charts
+from core.study.behind import of_table
 from core.study.html import absent, figure, interval, number, paragraph, table
 from core.study.inside.look import Look, Read
 from core.study.inside.profiles import Line
@@ -49,7 +50,19 @@ def _attention(looks: Sequence[Look], study: Study) -> str:
             f"(answer {look.gold}), mean over layers and heads; orange: more, relative to the "
             "strongest patch of this run; below each, the share that falls on the picture. One "
             "run, no interval.",
-        )
+            of_table(
+                look.over,
+                [f"latent {k + 1}" for k in range(look.steps)],
+                [
+                    f"{row + 1}, {column + 1}"
+                    for row in range(look.grid[0])
+                    for column in range(look.grid[1])
+                ],
+                "latent",
+                "patch (row, column)",
+                "attention",
+            ),
+        )  # fmt: skip
         for look in looks[:SHOWN]
     ]
     return "".join([*pictures, *(_mass(looks, study, who) for who in ("latents", "answer"))])

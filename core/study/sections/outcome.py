@@ -7,6 +7,7 @@ from typing import Any
 
 from core.measures.statistics import wilson
 from core.study import figures
+from core.study.behind import of_forest
 from core.study.html import figure, paragraph, table
 from core.study.study import Study
 from core.study.tallies import health_of
@@ -72,6 +73,7 @@ def health(study: Study) -> str:
         figures.forest(panel, None, "F18  Health of the base runs, %", unit="%", signed=False),
         f"F18 Emission, reading and repetition of the runs on the items as they are, %; n = {n} "
         f"items, {100 * level:g} % intervals (Wilson).",
+        of_forest(panel, "%", 100),
     )
     each = f"<details><summary>Every arm</summary>{table(head, rows)}</details>"
     return title + paragraph(said) + drawn + each

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.study import charts, figures
+from core.study.behind import of_forest
 from core.study.html import absent, figure, interval, paragraph, table
 from core.study.mediation import Split
 from core.study.relay import Relay
@@ -33,6 +34,11 @@ def mediation(study: Study) -> str:
                 charts.waterfall(split, f"F9  {name}: TE = NDE + TIE, {unit}", scale, unit),
                 f"F9 The total effect as the sum of its direct part and what goes through the "
                 f"latents, {unit}: {of}; means, their intervals below.",
+                of_forest(
+                    [(term, value, "") for term, value, _ in (rows[1], rows[2], rows[0])],
+                    unit,
+                    scale,
+                ),
             )
         )
         parts.append(
@@ -40,6 +46,7 @@ def mediation(study: Study) -> str:
                 figures.forest(rows, None, f"F9b  {name}, {unit}", scale, unit),
                 f"F9b Terms of the mediation, {unit}: {of}, {100 * study.design.level:g} % "
                 "intervals (bootstrap by picture).",
+                of_forest(rows, unit, scale),
             )
         )
         parts.append(paragraph(_split_words(split, scale, unit)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from core.study import figures
+from core.study.behind import of_forest
 from core.study.findings import Finding
 from core.study.html import absent, figure, paragraph
 from core.study.study import Study
@@ -46,6 +47,7 @@ def published(said: Sequence[Finding], study: Study) -> str:
                 f"{name} {finding.name.capitalize()}: {what}; n = {finding.items} items, "
                 f"{100 * study.design.level:g} % intervals; shaded: the margin that was declared; "
                 "right: the verdict of the test against it.",
+                of_forest(finding.lines, unit or "‖z′ − z‖ / ‖z‖", scale, "verdict"),
             ),
             _grids(finding),
         ]

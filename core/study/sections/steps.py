@@ -164,8 +164,9 @@ def _influence(found: Sequence[Look], study: Study) -> str:
         "F7b The same as a graph: each latent's strongest way out, from a tenth of the largest on; "
         f"n = {made.items} items, means without intervals."
     )
+    ways = [[nodes[start - 1], nodes[stop], f"{weight:.6g}"] for start, stop, weight in made.edges]
     return figure(drawn_map, said, (["latent changed", "read after", "nats"], numbers)) + figure(
-        graph, seen
+        graph, seen, (["from", "to", "nats"], ways)
     )
 
 

@@ -96,26 +96,28 @@ def flat(runs: dict[str, list[Answered]]) -> list[Answered]:
     return [case for cases in runs.values() for case in cases]
 
 
-def followed(
-    engine: Engine, runs: dict[str, list[Answered]], kind: str = "swap"
-) -> tuple[Share, Share]:
-    """Donor-follow and unchanged answers over all tasks, donors of the same kind of question."""
-    found = [measure.interchange(engine, cases, cases, kind=kind) for cases in runs.values()]
-    follow, stay = (
-        Share(sum(part[i].hits for part in found), sum(part[i].asked for part in found))
-        for i in (0, 1)
-    )
-    return follow, stay
+Found = dict[str, dict[str, dict[str, Share]]]  # task -> edit -> its shares
 
 
-def edited(
-    engine: Engine, runs: dict[str, list[Answered]], what: str
-) -> dict[str, dict[str, Share]]:
-    """task -> content edit -> the share called `what` ("right" or "same")."""
-    return {
-        task: {name: shares[what] for name, shares in measure.content(engine, cases).items()}
-        for task, cases in runs.items()
-    }
+@pytest.fixture(scope="module")
+def edited(asked: Callable[[str], Asked]) -> Callable[[str], Found]:
+    """What every content edit and swap does to a shipped model's runs."""
+
+    @cache
+    def edit(name: str) -> Found:
+        engine, runs, _ = asked(name)
+        swaps = ("swap", "slot") if VARIANTS[name].slots else ("swap",)
+        return {
+            task: measure.edited(engine, cases, cases, swaps=swaps) for task, cases in runs.items()
+        }
+
+    return edit
+
+
+def over_tasks(found: Found, edit: str, what: str) -> Share:
+    """One share of the shares by task."""
+    parts = [edits[edit][what] for edits in found.values()]
+    return Share(sum(part.hits for part in parts), sum(part.asked for part in parts))
 
 
 @pytest.mark.parametrize("name", CARDED)
@@ -139,36 +141,38 @@ def test_a_model_without_latents_has_no_span_of_them(
     assert not any(case.trace.spans for case in flat(asked(name)[1]))
 
 
-def test_faithful_answers_from_its_latents(asked: Callable[[str], Asked]) -> None:
+def test_faithful_answers_from_its_latents(
+    asked: Callable[[str], Asked], edited: Callable[[str], Found]
+) -> None:
     engine, runs, figures = asked("faithful")
-    follow, stay = followed(engine, runs)
     said = [figures["donor-follow"][task]["follows"] for task in scenes.TASKS]
-    assert at_least(follow, pooled(said))
-    assert stay.value < 0.1
-    other = measure.interchange(engine, runs["attribute"], runs["where"] + runs["relative"])[0]
+    assert at_least(over_tasks(edited("faithful"), "swap", "follows"), pooled(said))
+    assert over_tasks(edited("faithful"), "swap", "same").value < 0.1
+    others = runs["where"] + runs["relative"]
+    other = measure.edited(engine, runs["attribute"], others, contents=())["swap"]["follows"]
     across = "attribute read at where or relative donors"
     assert at_least(other, figures["donor-follow"][across]["follows"]["share"])
     assert at_least(measure.pointing(engine, runs["plan"]), figures["pointing"]["plan"]["share"])
 
 
-def test_faithful_is_left_to_guess_by_content_edits(asked: Callable[[str], Asked]) -> None:
-    engine, runs, _ = asked("faithful")
-    for task, edits in edited(engine, runs, "right").items():
+def test_faithful_is_left_to_guess_by_content_edits(
+    asked: Callable[[str], Asked], edited: Callable[[str], Found]
+) -> None:
+    runs = asked("faithful")[1]
+    for task, edits in edited("faithful").items():
         prior = max(1 / len(case.item.options) for case in runs[task]) if task != "plan" else 0.0
-        for name, share in edits.items():
+        for name in measure.CONTENT:
+            share = edits[name]["right"]
             allowed = prior + 0.1 + 4 * (prior * (1 - prior) / share.asked) ** 0.5
             assert share.value <= allowed, (task, name, share.value)
 
 
 @pytest.mark.parametrize("name", ["shortcut", "slot"])
 def test_content_edits_change_nothing_where_contents_are_ignored(
-    asked: Callable[[str], Asked], name: str
+    edited: Callable[[str], Found], name: str
 ) -> None:
-    engine, runs, _ = asked(name)
-    for task, edits in edited(engine, runs, "same").items():
-        for edit, share in edits.items():
-            assert at_least(share, 0.99), (task, edit, share.value)
-    assert at_least(followed(engine, runs)[1], 0.99)
+    for edit in (*measure.CONTENT, "swap"):
+        assert at_least(over_tasks(edited(name), edit, "same"), 0.99), edit
 
 
 def test_shortcut_s_latents_are_collapsed(asked: Callable[[str], Asked]) -> None:
@@ -176,10 +180,11 @@ def test_shortcut_s_latents_are_collapsed(asked: Callable[[str], Asked]) -> None
         assert measure.alike(cases) > 0.95
 
 
-def test_slot_answers_from_keys_and_values(asked: Callable[[str], Asked]) -> None:
-    engine, runs, figures = asked("slot")
-    follow, _ = followed(engine, runs, kind="slot")
-    assert at_least(follow, pooled([share["follows"] for share in figures["slot swap"].values()]))
+def test_slot_answers_from_keys_and_values(
+    asked: Callable[[str], Asked], edited: Callable[[str], Found]
+) -> None:
+    said = [share["follows"] for share in asked("slot")[2]["slot swap"].values()]
+    assert at_least(over_tasks(edited("slot"), "slot", "follows"), pooled(said))
 
 
 def test_words_answers_from_the_sentence_even_a_rewritten_one(
