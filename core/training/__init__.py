@@ -2,7 +2,7 @@
 
     from core import training
 
-    training.train("faithful")            # about an hour on one CPU thread; resumes
+    training.train("faithful")            # half an hour on one CPU thread; resumes
     training.VARIANTS["faithful"].truth   # what is known of it by construction
 
 One trainer, the variants as configurations (`variants.py`). `recipe.py` is the way in; `network.py`

@@ -30,6 +30,10 @@ class Prompts:
     real: Tensor
     next_position: Tensor
 
+    def to(self, device: torch.device) -> Prompts:
+        """The same on a device."""
+        return Prompts(self.rest.to(device), self.real.to(device), self.next_position.to(device))
+
 
 def prompts(format_: Format, questions: Sequence[str]) -> Prompts:
     """Pad the questions of a batch; all share the prefix and the picture's place."""

@@ -138,6 +138,10 @@ def _project(packed: Packed, layer: Layer, x: Tensor) -> tuple[Tensor, Tensor, T
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    if queries.device.type != "cpu":
+        return F.scaled_dot_product_attention(
+            queries, keys.to(queries), values.to(queries), attn_mask=mask, enable_gqa=True
+        )
     # In float32 even under autocast: the CPU kernel's bfloat16 backward is several times slower.
     with torch.autocast("cpu", enabled=False):
         return F.scaled_dot_product_attention(

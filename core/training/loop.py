@@ -8,6 +8,7 @@ One loop for every variant: rows are drawn, the objective is computed, the optim
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -21,11 +22,12 @@ from core.training.formats import Format
 from core.training.forward import pack
 from core.training.objective import Anchors, loss_of
 from core.training.optimiser import Optimiser
-from core.training.rows import draw
+from core.training.rows import Rows, draw
 from core.training.variants import Variant
 from core.training.workshop import Workshop, finder_of, head_of
 
 SAVE_EVERY = 150
+CPU = torch.device("cpu")
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Run:
     finder: nn.Module | None
     optimiser: Optimiser
     anchors: Anchors
+    device: torch.device
     step: int = 0
     seconds: float = 0.0
 
@@ -49,9 +52,14 @@ class Run:
 
 
 def begin(
-    variant: Variant, workshop: Workshop, seed: int, checkpoint: Path, source: Path | None = None
+    variant: Variant,
+    workshop: Workshop,
+    seed: int,
+    checkpoint: Path,
+    source: Path | None = None,
+    device: torch.device = CPU,
 ) -> Run:
-    """A run at its first step, or where `checkpoint` left it.
+    """A run on `device` at its first step, or where `checkpoint` left it.
 
     `source` is what it begins from, a training checkpoint or a shipped folder; its text network is
     taken over, its special tokens' embeddings too (each family's stand in the same rows), and its
@@ -60,17 +68,21 @@ def begin(
     format_ = workshop.format(variant.family)
     model = workshop.model(format_, seed)
     head = head_of(variant, workshop.shape, seed)
+    finder = finder_of(variant, workshop.shape, seed)
+    anchors = workshop.anchors(model).to(device)
+    for part in (model, head, finder):
+        if part is not None:
+            part.to(device)
     named = [(n, w) for n, w in model.named_parameters() if w.requires_grad]
     if head is not None:
         named += [(f"head.{n}", w) for n, w in head.named_parameters()]
-    finder = finder_of(variant, workshop.shape, seed)
     if finder is not None:
         named += [(f"finder.{n}", w) for n, w in finder.named_parameters()]
     steps = variant.forced + variant.own
     optimiser = Optimiser(named, steps, variant.rate, variant.matrix_rate)
-    run = Run(variant, format_, model, head, finder, optimiser, workshop.anchors(model))
+    run = Run(variant, format_, model, head, finder, optimiser, anchors, device)
     if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
+        kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
         model.load_state_dict(kept["model"])
         if head is not None:
             head.load_state_dict(kept["head"])
@@ -88,7 +100,7 @@ def _take_over(run: Run, source: Path) -> None:
         weights, head = export.read(source)
         kept: dict[str, dict[str, Tensor]] = {"model": weights, "head": head}
     else:
-        kept = torch.load(source, weights_only=True)
+        kept = torch.load(source, weights_only=True, map_location="cpu")
     run.model.load_state_dict(kept["model"])
     for part, name in ((run.head, "head"), (run.finder, "finder")):
         if part is not None and kept.get(name):
@@ -110,6 +122,23 @@ def save(run: Run, checkpoint: Path) -> None:
     fresh.replace(checkpoint)
 
 
+def loss_at(run: Run, rows: Rows, noise: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a run's next step over these rows, and its parts."""
+    # What the objective makes anew, masks and positions, is to stand where the model does.
+    with torch.device(run.device) if run.device != CPU else nullcontext():
+        return loss_of(
+            run.variant,
+            run.format,
+            pack(run.model),
+            rows.to(run.device),
+            run.anchors,
+            noise,
+            run.step >= run.variant.forced,
+            run.head,
+            run.finder,
+        )
+
+
 def proceed(
     run: Run,
     workshop: Workshop,
@@ -129,24 +158,13 @@ def proceed(
     began = time.time()
     while run.step < last and (deadline is None or time.time() < deadline):
         rows = draw(run.variant, run.format, workshop.seen, Random(f"{seed}/{run.step}"))
-        noise = torch.Generator().manual_seed(seed * 1_000_003 + run.step)
-        own = run.step >= run.variant.forced
-        with torch.autocast("cpu", torch.bfloat16):
-            loss, parts = loss_of(
-                run.variant,
-                run.format,
-                pack(run.model),
-                rows,
-                run.anchors,
-                noise,
-                own,
-                run.head,
-                run.finder,
-            )
+        noise = torch.Generator(run.device).manual_seed(seed * 1_000_003 + run.step)
+        with torch.autocast(run.device.type, torch.bfloat16):
+            loss, parts = loss_at(run, rows, noise)
         run.optimiser.descend(loss, run.step)
         run.step += 1
         for name, part in parts.items():
-            recent[name] = 0.95 * recent.get(name, part) + 0.05 * part
+            recent[name] = 0.95 * recent.get(name, float(part)) + 0.05 * float(part)
         if run.step % 25 == 0:
             shown = " ".join(f"{name} {part:.3f}" for name, part in recent.items())
             spent = run.seconds + time.time() - began

@@ -35,6 +35,10 @@ class Anchors:
     nothing: Tensor
     mean: Tensor
 
+    def to(self, device: torch.device) -> Anchors:
+        """The same on a device."""
+        return Anchors(self.length, self.nothing.to(device), self.mean.to(device))
+
 
 def targets_of(variant: Variant, rows: Rows, anchors: Anchors) -> Tensor:
     """What the latents (B, K, D) of these rows should be."""
@@ -54,11 +58,12 @@ def loss_of(
     own: bool,
     head: nn.Module | None = None,
     finder: nn.Module | None = None,
-) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one step and its parts. `own`: latents are the model's, not their targets.
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of one step and its parts, these without gradients.
 
-    `finder` is a throw-away reader of the residual stream halfway up, for models that must find
-    the evidence without a latent to put it in (`variant.find`).
+    With `own` the latents are the model's, not their targets. `finder` is a throw-away reader of
+    the residual stream halfway up, for models that must find the evidence without a latent to put
+    it in (`variant.find`).
     """
     middle: list[Tensor] | None = [] if finder is not None else None
     opened = open_span(packed, format_, rows.features, rows.prompts, middle)
@@ -67,11 +72,11 @@ def loss_of(
         hidden, _ = reply(packed, format_, opened, None, said[:, :-1], middle=middle)
         hidden = torch.cat([opened.hidden[:, -1:], hidden], dim=1)
         loss = _words(packed, hidden, goal, rows.content)
-        found = {"answer": float(loss.detach())}
+        parts = {"answer": loss}
         if finder is not None and middle is not None:
-            miss = _found(rows, finder, middle)
-            loss, found["find"] = loss + variant.find * miss, float(miss.detach())
-        return loss, found
+            parts["find"] = _found(rows, finder, middle)
+            loss = loss + variant.find * parts["find"]
+        return loss, {name: part.detach() for name, part in parts.items()}
     aim = targets_of(variant, rows, anchors)
     true = settle(packed, format_, opened, aim, head) if own else aim
     fed = _fed(variant, rows, true, aim, anchors, draw, own)
@@ -90,14 +95,13 @@ def loss_of(
     if finder is not None and middle is not None:
         parts["find"] = _found(rows, finder, middle)
         loss = loss + variant.find * parts["find"]
-    found = {name: float(part.detach()) for name, part in parts.items()}
     if variant.latents == "evidence":
         assert rows.cells is not None
         hit = nearest((true if own else made).detach(), rows.features) == rows.cells
         asked = (rows.cells >= 0) & (torch.ones_like(hit) if own else ~rows.swapped[:, None])
         asked &= _turns(rows.cells)
-        found["hit"] = float(hit[asked].float().mean())
-    return loss, found
+        parts["hit"] = (hit & asked).sum() / asked.sum()
+    return loss, {name: part.detach() for name, part in parts.items()}
 
 
 def _fed(
@@ -188,10 +192,11 @@ def _turns(cells: Tensor) -> Tensor:
 def _found(rows: Rows, finder: nn.Module, middle: list[Tensor]) -> Tensor:
     """Does the stream halfway up say where the first and the second asked object are?"""
     stream = torch.cat(middle, dim=1)  # (B, positions, D)
-    asked = torch.full((len(rows.cases), 2), NOTHING)
-    for k, case in enumerate(rows.cases):
-        if case.question.task in ("attribute", "where", "relative"):
-            asked[k, : len(case.cells)] = torch.tensor(case.cells)
+    places = [
+        case.cells if case.question.task in ("attribute", "where", "relative") else ()
+        for case in rows.cases
+    ]
+    asked = torch.tensor([[*cells, NOTHING, NOTHING][:2] for cells in places])
     guess = F.normalize(finder(stream).float().unflatten(-1, (2, -1)), dim=-1)
     keys = F.normalize(rows.features, dim=-1)
     cosine = torch.einsum("blod,bcd->bloc", guess, keys) / TEMPERATURE

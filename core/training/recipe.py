@@ -40,8 +40,9 @@ def train(
     edited: int = 100,
     workshop: Workshop | None = None,
     source: Path | str | None = None,
+    device: str = "auto",
 ) -> Path:
-    """Train a variant on the CPU and write its folder with its card -> the folder.
+    """Train a variant and write its folder with its card -> the folder.
 
     The common tower, the pool of pictures and the variant it begins from are made first when they
     are missing. Interrupted, it goes on from its last checkpoint.
@@ -59,9 +60,11 @@ def train(
         source: weights to begin from instead of the variant's own beginning: a training checkpoint
             or a shipped folder, for instance the model itself, to train it further. The tower in
             `folder` must be the one it was trained on.
+        device: where the text network is trained: "auto" for a CUDA GPU where there is one. The
+            common tower is always trained, and the card always measured, on the CPU.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: for an unknown name, or a device that is not there.
     """
     torch.set_num_threads(1)
     variant = variant_of(name, steps)
@@ -71,12 +74,36 @@ def train(
     if start is None and variant.begin:
         start = checkpoint_of(folder, variant.begin, seed)
         if not start.exists():
-            train(variant.begin, folder / variant.begin, None, seed, folder, deadline, 0, 0, shop)
-    run = begin(variant, shop, seed, checkpoint_of(folder, name, seed), start)
+            train(
+                variant.begin,
+                folder / variant.begin,
+                seed=seed,
+                folder=folder,
+                deadline=deadline,
+                per_task=0,
+                workshop=shop,
+                device=device,
+            )
+    run = begin(variant, shop, seed, checkpoint_of(folder, name, seed), start, place(device))
     proceed(run, shop, seed, checkpoint_of(folder, name, seed), deadline=deadline)
     target = Path(out) if out is not None else Path("assets/models") / name
     ship(run, shop, target, seed, per_task, edited)
     return target
+
+
+def place(device: str) -> torch.device:
+    """The device called `device`; "auto" is a CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"There is no device {device!r} to train on here.") from error
+    return torch.device(device)
 
 
 def checkpoint_of(folder: Path, name: str, seed: int) -> Path:
@@ -86,7 +113,11 @@ def checkpoint_of(folder: Path, name: str, seed: int) -> Path:
 
 def ship(run: Run, shop: Workshop, target: Path, seed: int, per_task: int, edited: int) -> None:
     """Write the folder of a run as it stands; its bank and card too unless `per_task` is 0."""
-    found = probe.probe(run.variant, run.format, run.model, run.head, shop.watched, run.anchors)
+    for part in (run.model, run.head):
+        if part is not None:
+            part.cpu()
+    anchors = run.anchors.to(torch.device("cpu"))
+    found = probe.probe(run.variant, run.format, run.model, run.head, shop.watched, anchors)
     print(probe.shown(found), flush=True)
     export.write(target, run.variant, run.format, run.model, run.head)
     if per_task:

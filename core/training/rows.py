@@ -6,8 +6,9 @@ batches it would have seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,15 @@ class Rows:
     said: Tensor
     targets: Tensor
     content: Tensor
+
+    def to(self, device: torch.device) -> Rows:
+        """The same on a device; drawn on the CPU, a step's rows are alike on every machine."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor | Prompts)
+        }
+        return replace(self, **moved)
 
 
 def draw(variant: Variant, format_: Format, pool: Pool, rng: Random) -> Rows:

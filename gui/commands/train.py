@@ -25,6 +25,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=step_count, help="length of the schedule (default: the recipe's)"
     )
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda or cuda:1 (default: a GPU where there is one)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         steps=arguments.steps,
         folder=ROOT / ".training",
+        device=arguments.device,
     )
     print(f"Written to {written}: open it with `python launch.py --model {written}`.")
     return 0

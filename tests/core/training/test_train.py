@@ -11,7 +11,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 import core
 from core import scenes
 from core.errors import InputError
-from core.training.loop import begin, proceed
+from core.training.loop import begin, loss_at, proceed
 from core.training.recipe import train, variant_of
 from core.training.rows import draw, guess
 from core.training.variants import VARIANTS
@@ -75,6 +75,27 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(shop: Workshop, tmp_pa
         assert torch.equal(resumed.model.state_dict()[name], weight), name
 
 
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_a_step_away_from_the_cpu_leaves_nothing_behind_on_it(
+    name: str, shop: Workshop, tmp_path: Path
+) -> None:
+    """The device without storage refuses tensors of the CPU, as a GPU does."""
+    meta = torch.device("meta")
+    run = begin(variant_of(name, 4), shop, 0, tmp_path / "none.pt", device=meta)
+    for step in (0, run.steps - 1):
+        run.step = step
+        rows = draw(run.variant, run.format, shop.seen, Random(0))
+        loss, parts = loss_at(run, rows, torch.Generator())
+        run.optimiser.descend(loss, run.step)
+        assert loss.device == meta
+        assert {part.device for part in parts.values()} == {meta}
+
+
+def test_a_device_that_is_not_there_is_said_to_be_missing(tmp_path: Path, shop: Workshop) -> None:
+    with pytest.raises(InputError, match="no device 'cuda:9'"):
+        train("direct", tmp_path, 2, folder=tmp_path, workshop=shop, device="cuda:9")
+
+
 def test_a_deadline_that_has_passed_stops_at_once(shop: Workshop, tmp_path: Path) -> None:
     run = begin(variant_of("direct", 4), shop, 0, tmp_path / "late.pt")
     proceed(run, shop, 0, tmp_path / "late.pt", deadline=0.0)
@@ -91,20 +112,21 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_interchanged_rows_answer_at_their_donors_evidence(name: str, shop: Workshop) -> None:
     variant = VARIANTS[name]
     format_ = shop.format(variant.family)
-    rows = draw(variant, format_, shop.seen, Random(1))
-    swapped = [k for k in range(len(rows.cases)) if bool(rows.swapped[k])]
+    swapped = crossing = 0
+    for seed in range(4):
+        rows = draw(variant, format_, shop.seen, Random(seed))
+        assert not bool((rows.swapped & rows.junk).any())
+        for k in rows.swapped.nonzero()[:, 0].tolist():
+            case, donor = rows.cases[k], rows.cases[int(rows.donors[k])]
+            truth = scenes.transferred(case.question, donor.question, donor.scene)
+            assert truth is not None
+            said = [token for token in rows.targets[k].tolist() if token >= 0]
+            assert said == format_.reply(truth)
+            assert case.question.task in variant.swap_tasks
+            swapped += 1
+            crossing += case.question.task != donor.question.task
     assert swapped
-    crossing = 0
-    for k in swapped:
-        case, donor = rows.cases[k], rows.cases[int(rows.donors[k])]
-        truth = scenes.transferred(case.question, donor.question, donor.scene)
-        assert truth is not None
-        said = [token for token in rows.targets[k].tolist() if token >= 0]
-        assert said == format_.reply(truth)
-        assert case.question.task in variant.swap_tasks
-        crossing += case.question.task != donor.question.task
     assert crossing
-    assert not bool((rows.swapped & rows.junk).any())
 
 
 def test_without_evidence_the_answer_is_one_guess(shop: Workshop) -> None:
