@@ -7,6 +7,7 @@ signs flipped, together (Miller 2024, arXiv 2411.00640). Every result depends on
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,8 @@ from core.errors import InputError
 from core.measures.statistics import Interval
 
 Array = NDArray[np.float64]
+HELD = 1 << 21
+"""Numbers of a table of draws that is held between calls at most: 16 MiB."""
 EXACT = 14
 """Up to this many clusters all 2^n flips of signs are made instead of a sample of them."""
 
@@ -89,14 +92,31 @@ def bootstrap_ratio(
         estimate = float(np.divide(top.sum(), bottom.sum())) if count else nan
         if count < 2 or not np.isfinite(estimate):
             return Interval(estimate, nan, nan, level)
-        generator = np.random.default_rng(seed)
-        draws = np.empty(resamples)
-        block = max(1, (1 << 22) // count)
-        for at in range(0, resamples, block):
-            rows = generator.integers(0, count, (min(block, resamples - at), count))
-            draws[at : at + block] = top[rows].sum(1) / bottom[rows].sum(1)
+        if count * resamples <= HELD:
+            times = _drawn(count, resamples, seed)
+            draws = (times @ top) / (times @ bottom)
+        else:
+            generator = np.random.default_rng(seed)
+            draws = np.empty(resamples)
+            block = max(1, (1 << 22) // count)
+            for at in range(0, resamples, block):
+                rows = generator.integers(0, count, (min(block, resamples - at), count))
+                draws[at : at + block] = top[rows].sum(1) / bottom[rows].sum(1)
         left_out = (top.sum() - top) / (bottom.sum() - bottom)
     return _bca(estimate, draws[np.isfinite(draws)], left_out[np.isfinite(left_out)], level)
+
+
+@lru_cache(maxsize=2)
+def _drawn(count: int, resamples: int, seed: int) -> Array:
+    """How often each resample draws each cluster, (resamples, count).
+
+    A study asks for the same draws once an arm and outcome; held, they are made once, and a
+    resampled sum is a matrix product.
+    """
+    rows = np.random.default_rng(seed).integers(0, count, (resamples, count))
+    places = rows + count * np.arange(resamples)[:, None]
+    found = np.bincount(places.ravel(), minlength=resamples * count)
+    return found.reshape(resamples, count).astype(np.float64)
 
 
 def _bca(estimate: float, draws: Array, left_out: Array, level: float) -> Interval:

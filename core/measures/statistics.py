@@ -141,6 +141,18 @@ def items_for_equivalence(
     return max(1, math.ceil(factor**2 * discordance / margin**2))
 
 
+def items_to_exclude(margin: float, level: float = 0.95) -> int:
+    """Fewest items at which a rate of 0 is shown to be below a margin.
+
+    Wilson's one-sided upper end of 0 of n is z² / (n + z²), z the quantile of ``level``; it is
+    below the margin from n = z² (1 − m) / m on. With m = 0.02: 133.
+    """
+    if not 0 < margin < 1:
+        raise InputError("The margin of a rate must lie between 0 and 1.")
+    z = normal_quantile(level)
+    return math.floor(z * z * (1 - margin) / margin) + 1
+
+
 def verdict(effect_95: Interval, equivalence_90: Interval, margin: float) -> str:
     """Three-way verdict on a difference.
 

@@ -53,6 +53,8 @@ class Design:
         margins: see :class:`Margins`.
         least_emission: emission rate below which nothing is concluded about latents.
         least_dose: delivered ε below which a swap tests nothing.
+        little: share of the picture's gain over the question alone below which latents are said
+            to hold little of it.
         alignment: how the two runs of a cross are lined up, see :mod:`core.study.alignment`.
         level: confidence of intervals.
         resamples: of the bootstrap.
@@ -71,6 +73,7 @@ class Design:
     margins: Margins = field(default_factory=Margins)
     least_emission: float = 0.2
     least_dose: float = 0.1
+    little: float = 0.25
     alignment: str = "forced"
     level: float = 0.95
     resamples: int = 5000
@@ -80,6 +83,11 @@ class Design:
         object.__setattr__(self, "arms", with_base(self.arms))
         if self.block < 1 or self.resamples < 100 or not 0.5 < self.level < 1:
             raise InputError("A study needs blocks of 1 item or more and 100 resamples or more.")
+        if not (0 <= self.least_emission <= 1 and self.least_dose >= 0 and 0 < self.little < 1):
+            raise InputError(
+                "The least emission is a share, the least dose not below 0, and “little” a share "
+                "between 0 and 1."
+            )
         if self.alignment not in POLICIES:
             raise InputError(
                 f"Runs are aligned “{'” or “'.join(POLICIES)}”, not “{self.alignment}”."

@@ -30,9 +30,6 @@ from core.study.pairs import Pairs
 from core.study.study import Study
 from core.study.tiles import mean_of_pairs
 
-LITTLE = 0.25
-"""Share of what the picture gives over the question alone below which latents hold little."""
-
 Line = tuple[str, Interval, str]
 
 
@@ -188,13 +185,14 @@ def _probing(study: Study) -> Finding | None:
     by_latents, by_picture = gained[0][1], gained[-1][1]
     part = _part(by_latents, by_picture)
     holds = None
-    if part is not None and part.high < LITTLE:
+    little = study.design.little
+    if part is not None and part.high < little:
         holds = True
-    elif by_latents.low > 0 and part is not None and part.low > LITTLE:
+    elif by_latents.low > 0 and part is not None and part.low > little:
         holds = False
     head = {
-        True: f"little visual information: less than {LITTLE:.0%} of what the picture gives",
-        False: f"visual information: more than {LITTLE:.0%} of what the picture gives",
+        True: f"little visual information: less than {little:.0%} of what the picture gives",
+        False: f"visual information: more than {little:.0%} of what the picture gives",
         None: "not settled how much visual information",
     }[holds]
     said = (

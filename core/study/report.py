@@ -80,6 +80,7 @@ def html(study: Study, folder: str | Path, rerun: Sequence[str] = ()) -> str:
         sections.card(study),
         sections.problems(study),
         sections.method(study),
+        sections.thresholds(study),
         sections.settings(study, rerun),
         "</body></html>",
     ]

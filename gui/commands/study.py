@@ -89,6 +89,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             metavar="M",
             help=f"change of {name} declared too small to matter, {unit} (default: {default})",
         )
+    for name, default, said in (
+        ("level", 0.95, "confidence of intervals"),
+        ("least-emission", 0.2, "share of items that imagine below which nothing is concluded"),
+        ("least-dose", 0.1, "delivered ε below which an edit tests nothing"),
+        ("little", 0.25, "share of the picture's gain below which latents are said to hold little"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=float, default=default, metavar="X",
+            help=f"{said} (default: {default})",
+        )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -139,6 +149,10 @@ def run(arguments: argparse.Namespace) -> int:
         margins=study.Margins(
             arguments.margin_accuracy, arguments.margin_flips, arguments.margin_logit
         ),
+        level=arguments.level,
+        least_emission=arguments.least_emission,
+        least_dose=arguments.least_dose,
+        little=arguments.little,
     )
     if rank == 0:
         tell(items, design)
@@ -177,7 +191,7 @@ def device(asked: str) -> str:
 
 def tell(items: list, design: object) -> None:
     """Say what is about to be run, and what so many items can show."""
-    from core.measures.statistics import minimum_detectable
+    from core.measures.statistics import items_to_exclude, minimum_detectable
 
     arms = [arm.name for arm in design.arms]  # type: ignore[attr-defined]
     shown = ", ".join(arms[:ARMS_SHOWN]) + (", …" if len(arms) > ARMS_SHOWN else "")
@@ -189,6 +203,16 @@ def tell(items: list, design: object) -> None:
             "(80 % power).",
             file=sys.stderr,
         )
+    margins = design.margins  # type: ignore[attr-defined]
+    few, many = (
+        items_to_exclude(margin, design.level)  # type: ignore[attr-defined]
+        for margin in (margins.flips, margins.accuracy)
+    )
+    print(
+        f"An arm that changes no answer at all is shown to be equivalent to none with {many} items "
+        f"(with {few} where the logit difference holds still as well).",
+        file=sys.stderr,
+    )
 
 
 def meter(progress: object) -> None:

@@ -13,6 +13,7 @@ from core.study.sections.paths import mediation, words
 from core.study.sections.probes import probed
 from core.study.sections.published import published
 from core.study.sections.steps import steps
+from core.study.sections.thresholds import thresholds
 
 __all__ = [
     "card",
@@ -30,6 +31,7 @@ __all__ = [
     "settings",
     "steps",
     "tasks",
+    "thresholds",
     "verdict",
     "words",
 ]

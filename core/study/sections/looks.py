@@ -62,7 +62,7 @@ def _attention(looks: Sequence[Look], study: Study) -> str:
                 "patch (row, column)",
                 "attention",
             ),
-        )  # fmt: skip
+        )
         for look in looks[:SHOWN]
     ]
     return "".join([*pictures, *(_mass(looks, study, who) for who in ("latents", "answer"))])

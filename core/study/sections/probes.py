@@ -40,8 +40,8 @@ def probed(found: Sequence[Probe], made: ProbeMap | None, level: float) -> str:
         + paragraph(said)
         + figure(
             figures.forest(rows, None, "F15b  Selectivity of a linear probe, points"),
-            "F15b Selectivity of a linear probe, site by site: read rightly − the same with answers "
-            f"dealt out anew within each task, points; n = {found[0].items} items, "
+            "F15b Selectivity of a linear probe, site by site: read rightly − the same with "
+            f"answers dealt out anew within each task, points; n = {found[0].items} items, "
             f"{100 * found[0].selectivity.level:g} % intervals (bootstrap by picture).",
             of_forest(rows, "points", 100, "accuracy"),
         )
