@@ -2,11 +2,10 @@
 
     python benchmarks/growth.py [--shape demo|3b|7b] [--layers N] [--most-tokens 8192]
                                 [--most-latents 64] [--most-branches 256] [--repeat 3]
-                                [--tables latents branches image prefill] [--threads 1]
+                                [--tables latents branches image] [--threads 1]
 
-Image tokens 256 → 8,192: the vision tower, the prompt pass, a decode step behind it, and (table
-``prefill``) the prompt pass in parts against the whole at once, with the most memory each takes
-beside the weights. Latents 1 → 64: the span alone. Branches 1 → 256 at the last latent: time and
+Image tokens 256 → 8,192: the vision tower, the prompt pass in parts of 2,048 slots and all at once,
+each with the most memory it takes beside the weights, and a decode step behind it. Latents 1 → 64: the span alone. Branches 1 → 256 at the last latent: time and
 the bytes of their own slots. An exponent is the slope of the least-squares line through the
 logarithms with its 95 % interval (Student's t on the residuals), over all sizes and over the
 upper half, where what is fixed no longer hides the growth; three sizes are the fewest that give an
@@ -37,7 +36,7 @@ STATUS = Path("/proc/self/status")
 BUDGET = 10
 STEPS = 16
 WARM = 2048
-TABLES = ("latents", "branches", "image", "prefill")
+TABLES = ("latents", "branches", "image")
 
 
 def doubled(first: int, last: int) -> list[int]:
@@ -69,8 +68,8 @@ def table(title: str, names: Sequence[str], sizes: Sequence[int], rows: list[lis
 
 
 def image_tokens(test: Bench, sizes: Sequence[int], repeat: int) -> None:
-    """Vision tower, prompt pass and a step, in milliseconds."""
-    passes, rows = test.engine.passes, []
+    """Vision tower, prompt pass (in parts, at once; the most memory of each), and a step."""
+    passes, rows, usual = test.engine.passes, [], core_passes.CHUNK
     for size in sizes:
         inputs = test.question(size)
         often, cold = (repeat, False) if size <= WARM else (1, True)
@@ -80,38 +79,27 @@ def image_tokens(test: Bench, sizes: Sequence[int], repeat: int) -> None:
             passes.see.clear()
             passes.see(pixels, grid)
 
-        def read(inputs=inputs) -> None:  # type: ignore[no-untyped-def]
-            passes.prefixes.clear()
-            passes.prefill(inputs)
-
         seeing = test.seconds(look, often, cold)
-        reading = test.seconds(read, often, cold)
+        reading = []
+        for chunk in (usual, 1 << 30):
+            core_passes.CHUNK = chunk
+
+            def read(inputs=inputs) -> None:  # type: ignore[no-untyped-def]
+                passes.prefixes.clear()
+                passes.prefill(inputs)
+
+            with Peak(test.device) as peak:
+                taken = test.seconds(read, often, cold)
+            reading += [taken * 1e3, peak.mebibytes]
+        core_passes.CHUNK = usual
 
         def say(inputs=inputs) -> None:  # type: ignore[no-untyped-def]
             test.engine.decode(inputs, None, STEPS, BUDGET, force_latents=True)
             test.engine.store.clear()
 
         stepping = test.step_seconds(passes, "decode", say, often)
-        rows.append([seeing * 1e3, reading * 1e3, stepping * 1e3])
-    table("image tokens", ["vision tower, ms", "prompt pass, ms", "a step, ms"], sizes, rows)
-
-
-def prefill(test: Bench, sizes: Sequence[int]) -> None:
-    """The prompt pass in parts and at once: milliseconds, and MiB at most beside the weights."""
-    engine, rows, usual = test.engine, [], core_passes.CHUNK
-    for size in sizes:
-        inputs = test.question(size)
-        engine.passes.see(inputs["pixel_values"], inputs["image_grid_thw"].to(test.device))
-        row = []
-        for chunk in (usual, 1 << 30):
-            core_passes.CHUNK = chunk
-            engine.passes.prefixes.clear()
-            with Peak(test.device) as peak:
-                taken = test.seconds(lambda inputs=inputs: engine.passes.prefill(inputs), 1, True)
-            row += [taken * 1e3, peak.mebibytes]
-        core_passes.CHUNK = usual
-        rows.append(row)
-    names = [f"parts of {usual}, ms", "MiB", "at once, ms", "MiB"]
+        rows.append([seeing * 1e3, *reading, stepping * 1e3])
+    names = ["vision tower, ms", "prompt pass, ms", "MiB", "at once, ms", "MiB", "a step, ms"]
     table("image tokens", names, sizes, rows)
 
 
@@ -202,8 +190,6 @@ def main() -> None:
         branches(test, options.tokens, doubled(1, options.most_branches), options.repeat)
     if "image" in options.tables:
         image_tokens(test, sizes, options.repeat)
-    if "prefill" in options.tables:
-        prefill(test, sizes)
 
 
 if __name__ == "__main__":

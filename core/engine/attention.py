@@ -66,7 +66,8 @@ def shared_prompt(query: Tensor, cache: BranchCache, layer: int, scaling: float)
         at_own = at_own.masked_fill(edges[1].repeat(1, 1, group, 1), float("-inf"))
     scores = torch.cat([at_prompt, at_own], -1)
     weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
-    on_prompt, on_own = weights.split([at_prompt.shape[-1], used], dim=-1)
+    length = at_prompt.shape[-1]
+    on_prompt, on_own = weights[..., :length], weights[..., length:]
     if shared:
         flat = on_prompt.transpose(0, 1).reshape(heads, rows * group * fresh, -1)
         seen = (flat @ prompt_values[0]).view(heads, rows, group * fresh, width).transpose(0, 1)

@@ -65,6 +65,7 @@ class BranchCache:
         self._layers = layers
         self.capacity = 0
         self._places: tuple[Tensor, Tensor] | None = None  # (B, 1), (B, q) of this pass
+        self._mask: tuple[tuple[object, ...], Tensor] | None = None
 
     # -- transformers' side ---------------------------------------------------------------
 
@@ -143,12 +144,15 @@ class BranchCache:
         """
         if fresh == 1 and self.even:
             return None
-        used = max(self.lengths) + fresh
-        last = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(
-            fresh, device=device
-        )
-        slots = torch.arange(used, device=device)
-        return (slots[None, None, :] <= last[:, :, None])[:, None]
+        asked = (*self.lengths, fresh, device)
+        if self._mask is None or self._mask[0] != asked:  # the same for every layer of a pass
+            used = max(self.lengths) + fresh
+            last = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(
+                fresh, device=device
+            )
+            slots = torch.arange(used, device=device)
+            self._mask = asked, (slots[None, None, :] <= last[:, :, None])[:, None]
+        return self._mask[1]
 
     def used(self, fresh: int) -> int:
         """Own slots a pass over ``fresh`` new ones looks at."""

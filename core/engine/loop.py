@@ -73,6 +73,10 @@ class Loop:
 
     def settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
         """Read the logits of (B, D) hidden states and choose each row's next token."""
+        with self.passes.threads(hidden):
+            self._settle(rows, hidden)
+
+    def _settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
         logits = self.passes.logits(hidden)  # (B, V)
         logprobs = logits.log_softmax(-1)
         top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)

@@ -8,22 +8,25 @@ it stays with the run, so runs on one model may interleave freely.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from core.engine.cache import BranchCache
 from core.engine.captured import Captured
 from core.engine.loading import Loaded
 from core.engine.prefix import Prefixes, beginning, joined
 from core.engine.sight import Sight
+from core.engine.threads import as_many_as_pay
 from core.errors import ImageError, InputError
 
 HALVES = (torch.bfloat16, torch.float16)
-READ_ROWS = 1 << 14
-"""Of the output layer, turned to float32 at a time on a CPU."""
+READ_ROWS = 512
+"""Of the output layer, turned to float32 at a time on a CPU: what stays in its cache meanwhile."""
 CHUNK = 2048
 """Prompt slots of one pass; a longer prompt goes through in parts."""
 
@@ -177,14 +180,15 @@ class Passes:
         found = []
         for start in range(0, embeds.shape[1], CHUNK):
             part = slice(start, start + CHUNK)
-            out = self.language(
-                inputs_embeds=embeds[:, part],
-                attention_mask=mask[:, : part.stop] if mask is not None else None,
-                position_ids=positions[..., part],
-                past_key_values=cache,
-                use_cache=True,
-                branch_cache=cache,
-            )
+            with self.threads(embeds[:, part]):
+                out = self.language(
+                    inputs_embeds=embeds[:, part],
+                    attention_mask=mask[:, : part.stop] if mask is not None else None,
+                    position_ids=positions[..., part],
+                    past_key_values=cache,
+                    use_cache=True,
+                    branch_cache=cache,
+                )
             found.append(out.last_hidden_state.to(embeds.device))
         return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
@@ -196,14 +200,15 @@ class Passes:
             positions: rotary positions, (B, q) where they are the same on all three axes, as
                 of every slot but a picture's, else (3, B, q).
         """
-        out = self.language(
-            inputs_embeds=embeds,
-            attention_mask={"full_attention": None, "sliding_attention": None},
-            position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
-            past_key_values=cache,
-            use_cache=True,
-            branch_cache=cache,
-        )
+        with self.threads(embeds):
+            out = self.language(
+                inputs_embeds=embeds,
+                attention_mask={"full_attention": None, "sliding_attention": None},
+                position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
+                past_key_values=cache,
+                use_cache=True,
+                branch_cache=cache,
+            )
         cache.advance(embeds.shape[1])
         hidden: Tensor = out.last_hidden_state.to(embeds.device)  # the last layer's may differ
         return hidden
@@ -218,8 +223,14 @@ class Passes:
             Hidden states (B, 1, D). What ``cache`` holds may move afterwards: rows are copied
             from it, never looked at in place.
         """
-        hidden = self.captured.step(cache, embeds, positions)
+        with self.threads(embeds):
+            hidden = self.captured.step(cache, embeds, positions)
         return self.step(cache, embeds, positions) if hidden is None else hidden
+
+    def threads(self, vectors: Tensor) -> AbstractContextManager[None]:
+        """As many threads as a pass over ``vectors`` (…, D) is worth, while it is entered."""
+        slots = vectors.numel() // vectors.shape[-1]
+        return as_many_as_pay(slots, self.config.text_config, self.device)
 
     @torch.no_grad()
     def logits(self, hidden: Tensor) -> Tensor:
@@ -236,7 +247,9 @@ class Passes:
         if weight.is_cuda:
             out = torch.mm(flat, weight.t(), out_dtype=torch.float32)
         else:  # a part of the table at a time: all of it in float32 is gigabytes
-            out = torch.cat([flat.float() @ w.float().t() for w in weight.split(READ_ROWS)], -1)
+            exact = flat.float()
+            parts = [linear(exact, w.float()) for w in weight.split(READ_ROWS)]
+            out = torch.cat(parts, -1)
         return out.view(*hidden.shape[:-1], -1)
 
     @torch.no_grad()
