@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from gui.reading import KEPT, Reading, finite, readings
+from gui.reading import KEPT, Reading, Row, finite, readings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,19 +149,51 @@ def _lenses(engine: Any, trace: Trace, span: int, step: int) -> dict[str, Any]:
     from core.measures.lens import layer_lens
 
     place = trace.spans[span].start + step
-    layers = layer_lens(engine, trace, [place], LAYER_WORDS).words(engine.reader.piece)
+    layers = layer_lens(engine, trace, [place], LAYER_WORDS).words(engine.reader.label)
     said = _said(engine, trace.spans[span].latents[step : step + 1])
-    return {**said, "layers": tuple(tuple(row) for row in layers)}
+    rows = [tuple(row) for row in layers]
+    if not said["says"]:
+        rows[0] = ()
+    return {**said, "layers": tuple(rows)}
+
+
+def says(visit: Visit, workshop: Workshop, trace: Trace) -> dict[tuple[int, int], Row]:
+    """The likeliest token the output layer reads in each latent of a run, and its probability.
+
+    By (span, step), in memory from the first time on; of a recorded run what was read then.
+    """
+    engine = workshop.engine
+    if not hasattr(engine, "passes"):
+        return {
+            (span, step): made.says[0]
+            for (id, span, step), made in readings(visit).items()
+            if id == trace.id and made.says
+        }
+    kept: dict[str, dict[tuple[int, int], Row]] = visit.beside.setdefault("says", {})
+    if trace.id not in kept:
+        from core.measures.lens import input_lens
+
+        found = {}
+        for number, span in enumerate(trace.spans):
+            words = input_lens(engine, span.latents, 1).words(engine.reader.label)
+            lengths = span.latents.norm(dim=1).tolist()
+            found |= {(number, k): row[0] for k, row in enumerate(words) if lengths[k] > 0}
+        while len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))
+        kept[trace.id] = found
+    return kept[trace.id]
 
 
 def _said(engine: Any, latents: Tensor) -> dict[str, Any]:
     """Words read in a vector (1, D) as it is fed, and those whose embeddings are nearest."""
     from core.measures.lens import embedding_lens, input_lens
 
-    piece = engine.reader.piece
-    near = embedding_lens(engine, latents, WORDS).words(piece)[0]
+    directed = bool(latents.norm() > 0)
+    label = engine.reader.label
+    near = embedding_lens(engine, latents, WORDS).words(label)[0]
     return {
-        "says": tuple(input_lens(engine, latents, WORDS).words(piece)[0]),
+        # what has no length says every word alike, and the first five of them mean nothing
+        "says": tuple(input_lens(engine, latents, WORDS).words(label)[0]) if directed else (),
         "near": tuple((word, v) for word, v in near if isfinite(v)),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from gui.components.strip import Slot, slots, strip_html
 from gui.components.tree import Leaf, tree_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
-from gui.inspection import look, read_pending, read_selected
+from gui.inspection import look, read_pending, read_selected, says
 from gui.pointing import can_point, trail_of
 from gui.wording import answer_line, edit_title, emission_line
 
@@ -59,11 +59,12 @@ def screen(visit: Visit, workshop: Workshop) -> Screen:
             ("similarity", lambda: _similarity(visit)),
         )
     )
+    lens = _drawn(missing, "logit lens", lambda: says(visit, workshop, shown) if shown else {})
     inspector = _drawn(missing, "inspector", lambda: inspected(visit, workshop))
     say = " ".join([visit.say, *(f"The {name} could not be drawn." for name in missing)]).strip()
     return Screen(
         picture=_picture(visit, workshop, shown),
-        strip=_strip(visit, workshop, base, edited),
+        strip=_strip(visit, workshop, base, edited, lens or {}),
         answers=answers_html(
             base,
             edited,
@@ -252,7 +253,13 @@ def _similarity(visit: Visit) -> dict[str, Any] | None:
     return similarity_figure(within_run(before).tolist(), edited, visit.span)
 
 
-def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace | None) -> str:
+def _strip(
+    visit: Visit,
+    workshop: Workshop,
+    base: Trace | None,
+    edited: Trace | None,
+    lens: Mapping[tuple[int, int], tuple[Any, ...]],
+) -> str:
     shown = edited or base
     if shown is None:
         return strip_html("", (0, 0), ())
@@ -261,10 +268,12 @@ def _strip(visit: Visit, workshop: Workshop, base: Trace | None, edited: Trace |
     silent = not shown.spans and shown.imagined is None and shown.ended_by != "cancelled"
     if family is not None and family.latent and silent:
         remedy = REMEDY if edited is None else emission_line(shown, True)
+    before = base if edited is not None else None
+    places = slots(shown, before, lambda e: edit_mark(e, workshop.titles), lens)
     return strip_html(
         shown.prompt.question,
         shown.prompt.grid,
-        slots(shown, base if edited is not None else None, lambda e: edit_mark(e, workshop.titles)),
+        places,
         (visit.span, visit.steps),
         remedy=remedy,
     )

@@ -11,6 +11,13 @@ from core.families import Answer, Family
 from core.families.answers import opening
 from core.records import Edit, Prompt, Receipt, Timings, Trace
 
+UNREADABLE = "\ufffd"
+# A byte-level vocabulary names its tokens by one printable letter a byte (GPT-2's table): bytes
+# that print stand for themselves, the others are counted on from U+0100.
+_PRINT = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_OTHER = [b for b in range(256) if b not in _PRINT]
+BYTES = {chr(b): b for b in _PRINT} | {chr(256 + n): b for n, b in enumerate(_OTHER)}
+
 
 @dataclass(frozen=True, eq=False)
 class Reader:
@@ -31,6 +38,17 @@ class Reader:
             text: str = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
             self._pieces[token] = text
         return self._pieces[token]
+
+    def label(self, token: int) -> str:
+        """One token as a person can read it: “⟨E2 80⟩” where its bytes are no whole letter."""
+        text = self.piece(token)
+        if UNREADABLE not in text:
+            return text
+        name = str(self.tokenizer.convert_ids_to_tokens(token))
+        found = [BYTES.get(letter) for letter in name]
+        if name.startswith("<0x"):  # SentencePiece writes a byte out
+            return f"⟨{name[3:-1]}⟩"
+        return "⟨" + " ".join(f"{b:02X}" for b in found) + "⟩" if None not in found else text
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Several tokens as text."""

@@ -42,9 +42,13 @@ def answers_html(
     if edited is not None:
         cards.append(_card(names[1], edited, right, split, "now"))
     else:
+        imagined = bool(base.spans) or base.imagined is not None
+        invitation = (
+            "Choose an edit and press Apply." if imagined else "Nothing was imagined to be edited."
+        )
         cards.append(
             '<section class="card empty" aria-label="Edited answer"><h3>Edited</h3>'
-            "<p>Choose an edit and press Apply.</p></section>"
+            f"<p>{invitation}</p></section>"
         )
     return (
         _verdict(base, edited)

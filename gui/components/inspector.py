@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from gui.comparison import is_special
+from gui.components.strip import brief
 from gui.wording import OFF_MANIFOLD
 
 if TYPE_CHECKING:
     from gui.reading import Reading
 
+MARKER, NARROW = 11, 6  # letters of a marker in a list, and of any token in a narrow column
 ALMOST = 0.005  # a probability that would be written as 0 %
 
 
@@ -57,6 +60,8 @@ def _facts(reading: Reading, name: str) -> str:
         said.append(("farther from their mean than", f"{reading.percentile:.0f} %{off}"))
     if reading.cosine is not None:
         said.append(("cosine to the step before", f"{reading.cosine:.2f}"))
+    if reading.norm == 0:
+        said.append(("no length, so no direction:", "nothing is near it, it says no word"))
     if reading.change is not None:
         said.append(("change ‖z′−z‖/‖z‖", f"{reading.change:.2f}"))
     body = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in said)
@@ -65,7 +70,7 @@ def _facts(reading: Reading, name: str) -> str:
 
 def word(text: str) -> str:
     """A token as it can be shown: blanks made visible, escaped."""
-    shown = text.replace("\n", "⏎").replace("\t", "⇥")
+    shown = text.replace("\n", "⏎").replace("\t", "⇥").replace("\ufffd", "⟨byte⟩")
     if not shown.isprintable():
         shown = repr(shown)[1:-1]
     if not shown:
@@ -83,11 +88,11 @@ def _bars(rows: Sequence[Any], unit: str) -> str:
         return ""
     lines = []
     for text, value in rows:
-        token = word(text)
+        token, short = word(text), word(brief(text, MARKER) if is_special(text) else text)
         said = share(value) if unit == "p" else f"{value:.2f}"
         width = 100 * min(max(value, 0.0), 1.0)
         lines.append(
-            f'<li title="{token}"><code>{token}</code><i><b style="width:{width:.1f}%"></b></i>'
+            f'<li title="{token}"><code>{short}</code><i><b style="width:{width:.1f}%"></b></i>'
             f"<span>{said}</span></li>"
         )
     return f'<ul class="bars">{"".join(lines)}</ul>'
@@ -98,9 +103,10 @@ def _layers(layers: Sequence[Sequence[Any]]) -> str:
         return ""
     lines = []
     for number, row in enumerate(layers):
-        cells = "".join(
-            f'<td style="--p:{min(max(p, 0.0), 1.0):.2f}" title="{share(p)}">'
-            f"<code>{word(text)}</code></td>"
+        none = "" if row else '<td class="quiet" colspan="3">nothing</td>'
+        cells = none + "".join(
+            f'<td style="--p:{min(max(p, 0.0), 1.0):.2f}" title="{word(text)} {share(p)}">'
+            f"<code>{word(brief(text, NARROW))}</code></td>"
             for text, p in row
         )
         label = "fed" if number == 0 else str(number)

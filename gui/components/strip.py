@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCRIPT = (Path(__file__).parent / "strip.js").read_text(encoding="utf-8")
 WIDE = 10  # letters of a token that fit a cell
+NARROWEST = 6  # where there is room for one end alone
 CHANGED = 1e-6  # relative change above which a latent counts as another one
 
 
@@ -62,7 +63,7 @@ def slots(
     trace: Trace,
     base: Trace | None = None,
     title: Callable[[Edit], str] | None = None,
-    says: Mapping[tuple[int, int], tuple[str, float]] | None = None,
+    says: Mapping[tuple[int, int], tuple[Any, ...]] | None = None,
 ) -> list[Slot]:
     """The places of a run, compared with ``base`` where it has the same step.
 
@@ -88,7 +89,8 @@ def slots(
                 if e.span == n and (e.steps is None or k in e.steps)
             ]
             slot = latent_slot(place, n, k, tables[n], scale, old, " + ".join(marks))
-            out.append(replace(slot, says=(says or {}).get((n, k), ("", 0.0))))
+            word, p = (says or {}).get((n, k), ("", 0.0))
+            out.append(replace(slot, says=(str(word), float(p))))
         else:
             kind = "marker" if is_special(piece) else "word"
             out.append(Slot(place, "imagined" if place in imagined else kind, piece))
@@ -201,10 +203,11 @@ def _pending(name: str, choices: dict[str, str], chosen: str) -> str:
 
 def _chip(slot: Slot) -> str:
     shown = slot.text.replace("\n", "⏎")
-    shown = shown.strip(" ") or shown  # chips have gaps between them; the title keeps the space
+    shown = shown.strip(" ") or "␣"  # chips have gaps between them; the title keeps the space
     whole = escape(repr(slot.text), quote=True)
+    kind = slot.kind if slot.text.strip() else f"{slot.kind} gap"
     return (
-        f'<span class="chip {slot.kind}" data-place="{slot.place}" title="{whole}">'
+        f'<span class="chip {kind}" data-place="{slot.place}" title="{whole}">'
         f"{escape(shown)}</span>"
     )
 
@@ -246,11 +249,20 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
     )
 
 
-def brief(token: str) -> str:
-    """A token in the width of a cell; a marker by both its ends."""
+def brief(token: str, width: int = WIDE) -> str:
+    """A token in the width of a cell, by both its ends; markers, which begin alike, by their end.
+
+    Args:
+        width: letters there is room for, at least 4.
+    """
     bare = token.strip("<|>") if is_special(token) else token.strip()
-    bare = (bare or token).replace("\n", "⏎") or "␣"
-    return bare if len(bare) <= WIDE else f"{bare[:4]}…{bare[-4:]}"
+    bare = (bare or token).replace("\n", "⏎").replace("\t", "⇥")
+    if not bare.strip():
+        return "␣"
+    if len(bare) <= width:
+        return bare
+    ahead = (width - 1) // 2 if width > NARROWEST else 0
+    return f"{bare[:ahead]}…{bare[ahead + 1 - width :]}"
 
 
 def selection_title(steps: Sequence[int]) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import hypot
 from typing import Any
 
 from gui.components.picture import numbers
 from gui.figures.look import INK, NOW, SHEET, SOFT, THEN, bare_axis, layout
 
 NEAR = 0.055  # of the map's larger side: marks nearer than this would hide each other
+ASIDE = 19  # px from the middle of marks that lie on each other to their label
+WAYS = ((0, 1), (1, 0), (-1, 0), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 ARROWS = 32  # more than these would hide what they show
 Points = Sequence[Sequence[float]]
 
@@ -47,6 +50,7 @@ def map_figure(
             }
         )  # fmt: skip
     near = NEAR * _reach(before, after, background)
+    names = [*_names(before, after, THEN, near), *_names(after, before, NOW, near)]
     rings = selected if not len(after) else ()
     data.append(_trajectory("baseline", before, THEN, span, rings, near))
     if len(after):
@@ -67,18 +71,14 @@ def map_figure(
             margin={"l": 18, "r": 6, "t": 16, "b": 20},
             xaxis=bare_axis(axes[0]),
             yaxis=bare_axis(axes[1], scaleanchor="x"),
-            annotations=arrows,
+            annotations=[*arrows, *names],
             meta={"caption": caption, "method": method},
         ),
     }
 
 
-def labels(points: Points, near: float) -> tuple[list[str], list[str]]:
-    """Text of each point and where it stands: points nearer than ``near`` share one label.
-
-    A lone point has its number inside; several carry theirs above the topmost of them.
-    """
-    text, where = [""] * len(points), ["middle center"] * len(points)
+def together(points: Points, near: float) -> list[list[int]]:
+    """Indices of points nearer to each other than ``near``, which share one label."""
     groups: list[list[int]] = []
     for k, p in enumerate(points):
         for group in groups:
@@ -88,12 +88,38 @@ def labels(points: Points, near: float) -> tuple[list[str], list[str]]:
                 break
         else:
             groups.append([k])
-    for group in groups:
-        top = max(group, key=lambda k: points[k][1])
-        text[top] = numbers(group)
-        if len(group) > 1:
-            where[top] = "top center"
-    return text, where
+    return groups
+
+
+def _names(points: Points, others: Points, colour: str, near: float) -> list[dict[str, Any]]:
+    """The labels of points that lie on each other: beside them, where there is most room.
+
+    A lone point has its number inside.
+    """
+    marks = [(float(p[0]), float(p[1])) for p in (*points, *others)]
+    pairs = zip(points, others, strict=False)
+    marks += [((p[0] + q[0]) / 2, (p[1] + q[1]) / 2) for p, q in pairs]  # the arrows
+    out = []
+    for group in together(points, near):
+        if len(group) == 1:
+            continue
+        x, y = (sum(float(points[k][axis]) for k in group) / len(group) for axis in (0, 1))
+
+        def room(way: tuple[int, int], x: float = x, y: float = y) -> float:
+            reach = 2 * near / max(hypot(*way), 1)
+            at = (x + way[0] * reach, y + way[1] * reach)
+            return min(hypot(at[0] - p[0], at[1] - p[1]) for p in marks)
+
+        across, up = max(WAYS, key=room)
+        out.append(
+            {
+                "text": numbers(group), "x": x, "y": y, "showarrow": False,
+                "xshift": ASIDE * across, "yshift": ASIDE * up,
+                "font": {"size": 11, "color": colour}, "bgcolor": SHEET, "borderpad": 1,
+                "opacity": 0.9,
+            }
+        )  # fmt: skip
+    return out
 
 
 def _reach(*tables: Points) -> float:
@@ -109,15 +135,15 @@ def _trajectory(
     name: str, points: Points, colour: str, span: int, selected: Sequence[int], near: float
 ) -> dict[str, Any]:
     steps = range(len(points))
-    text, where = labels(points, near)
+    text = [""] * len(points)
+    for group in together(points, near):
+        if len(group) == 1:
+            text[group[0]] = numbers(group)
     return {
         "type": "scatter", "mode": "lines+markers+text", "name": name, "meta": "steps",
         "cliponaxis": False,
         "x": [float(p[0]) for p in points], "y": [float(p[1]) for p in points],
-        "text": text, "textposition": where,
-        "textfont": {
-            "color": [SHEET if w == "middle center" else colour for w in where], "size": 10,
-        },
+        "text": text, "textposition": "middle center", "textfont": {"color": SHEET, "size": 10},
         "customdata": [[span, k, k + 1] for k in steps],
         "line": {"color": colour, "width": 1.5},
         "marker": {

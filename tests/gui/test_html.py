@@ -58,7 +58,7 @@ def test_a_run_without_latents_is_a_state_with_a_remedy(trace):
 def test_nothing_anyone_wrote_becomes_html(engine, trace):
     child = replace(engine.branch(trace, [Edit("zero")]), answer=EVIL)
     pages = [
-        strip_html(EVIL, (4, 4), slots(evil(trace), child, lambda e: EVIL)),
+        strip_html(EVIL, (4, 4), slots(evil(trace), child, lambda e: EVIL, {(0, 0): (EVIL, 0.5)})),
         strip_html(EVIL, (4, 4), slots(child, trace, lambda e: EVIL), remedy=EVIL),
         answers_html(evil(trace), child, {"zero": EVIL}, (EVIL, EVIL), ({EVIL: -1.0}, {EVIL: -2})),
         answers_html(None, None, {}, partial=EVIL),

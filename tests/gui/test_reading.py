@@ -11,7 +11,8 @@ from core.records import Bank, Edit, load
 from gui import acts
 from gui.components.inspector import inspector_html, share, word
 from gui.components.look import look_value
-from gui.figures.map import labels
+from gui.components.strip import brief, slots, strip_html
+from gui.figures.map import map_figure, together
 from gui.inspection import read, read_selected
 from gui.keeping import fill_visit, save_visit
 from gui.reading import Reading, reading_of, readings
@@ -103,7 +104,47 @@ def test_tokens_and_shares_are_readable():
     assert (share(0.001), share(0.5), share(0.0)) == ("<1 %", "50 %", "0 %")
 
 
-def test_marks_that_would_hide_each_other_share_a_label():
-    text, where = labels([(0, 0), (5, 5), (0.1, 0), (0.1, 0.1)], 0.5)
-    assert text == ["", "2", "", "1,3,4"]  # above the topmost, which nothing covers
-    assert (where[1], where[3]) == ("middle center", "top center")
+def test_marks_that_would_hide_each_other_share_a_label_off_the_arrow():
+    points = [(0, 0), (5, 5), (0.1, 0), (0.1, 0.1)]
+    assert together(points, 0.5) == [[0, 2, 3], [1]]
+    moved = [(x + 3, y) for x, y in points]
+    figure = map_figure(points, moved)
+    base = figure["data"][0]
+    assert base["text"] == ["", "2", "", ""]
+    before, after = (n for n in figure["layout"]["annotations"] if n["text"] == "1,3,4")
+    assert before["xshift"] <= 0 <= after["xshift"]  # the arrow goes to the right
+    assert all(abs(n["xshift"]) + abs(n["yshift"]) >= 19 for n in (before, after))
+
+
+def test_a_latent_without_length_says_nothing_and_has_no_direction(visit, workshop):
+    acts.apply(visit, workshop, visit.baseline, [Edit("zero", steps=[1])])
+    places = [s for s in slots(visit.edited) if s.kind == "latent"]
+    assert [s.cosine is None or math.isnan(s.cosine) for s in places[:4]] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    html = strip_html("?", (0, 0), slots(visit.edited, says={(0, 0): (" red", 0.5)}))
+    assert html.count("∠ –") == 2  # itself, and the one after it
+    assert "no length, so no direction" in html
+    assert '<code class="says">red</code>' in html
+    assert "no length" in inspector_html(Reading(norm=0.0, layers=((), (("a", 0.5),))), 1)
+
+
+def test_bytes_that_are_no_letter_are_shown_as_bytes():
+    from core.engine.tracing import Reader
+
+    names = {1: "âĢ", 2: "<0xE2>", 3: "Ġred", 4: "ï¿½"}
+    texts = {1: "\ufffd", 2: "\ufffd", 3: " red", 4: "\ufffd"}
+    tokenizer = SimpleNamespace(
+        decode=lambda ids, **_: texts[ids[0]], convert_ids_to_tokens=lambda id: names[id]
+    )
+    reader = Reader(tokenizer, None, frozenset())
+    assert [reader.label(t) for t in names] == ["⟨E2 80⟩", "⟨E2⟩", " red", "⟨EF BF BD⟩"]
+    assert word("\ufffd") == "⟨byte⟩"  # in a file that was kept without them
+
+
+def test_a_marker_is_named_by_both_its_ends():
+    assert (brief("<abs_vis_token_pad>"), brief(" red"), brief(" ")) == ("abs_…n_pad", "red", "␣")
+    assert (brief("<|latent_pad|>", 6), brief("<|latent_end|>", 6)) == ("…t_pad", "…t_end")

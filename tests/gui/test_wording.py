@@ -18,6 +18,13 @@ def test_a_receipt_is_one_line():
     )
 
 
+def test_what_has_no_length_has_no_cosine():
+    zero, some = Dose(0, 1.0, 0.0, 0.0, 47.0), Dose(1, 0.5, 0.8, 1.2)
+    line = receipt_line(Receipt("zero", "propagate", 0, (zero,)), TITLES)
+    assert line == "z1, Zero: delivered ε 1.00, no length, so no direction, percentile 47"
+    assert "cosine 0.80" in receipt_line(Receipt("zero", "propagate", 0, (zero, some)), TITLES)
+
+
 def test_no_effect_differs_from_not_arrived():
     assert "arrived" in arrival_line(receipt())
     assert arrival_line(receipt(hidden=0.0)).startswith("It did not arrive")
