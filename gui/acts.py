@@ -71,8 +71,7 @@ def settle(visit: Visit, workshop: Workshop, trace: Trace) -> None:
     """
     base, latent = visit.baseline, workshop.engine.family.latent
     if trace.edits and base is not None and base.prompt == trace.prompt and not base.edits:
-        with workshop.lock:
-            score(visit, workshop, trace)
+        score(visit, workshop, trace)
         visit.grow(trace, branch_title(trace.edits, workshop.titles), base.id)
         visit.say = emission_line(trace, latent)
         return
@@ -81,12 +80,12 @@ def settle(visit: Visit, workshop: Workshop, trace: Trace) -> None:
     with workshop.lock:
         if trace.prompt.grid[0] and trace.spans:
             visit.patches = workshop.engine.patches(trace)
-        score(visit, workshop, trace)
+    score(visit, workshop, trace)
     visit.say = emission_line(trace, latent)
 
 
 def score(visit: Visit, workshop: Workshop, trace: Trace) -> None:
-    """Ask for the options' log-probabilities; the caller holds the workshop's lock.
+    """Ask for the options' log-probabilities.
 
     A run that cannot be scored is shown all the same: it has no bars.
     """
@@ -94,7 +93,7 @@ def score(visit: Visit, workshop: Workshop, trace: Trace) -> None:
 
     if visit.options and trace.ended_by != "cancelled":
         try:
-            visit.scores[trace.id] = dict(workshop.engine.score(trace, list(visit.options)))
+            visit.scores[trace.id] = workshop.sharing.score(trace, list(visit.options))
         except InputError:
             visit.scores.pop(trace.id, None)
 
@@ -129,8 +128,8 @@ def apply(
     image = held.by_hash.get(parent.prompt.image_hash)
     with workshop.lock:
         workshop.recall(parent, image, [b.trace for b in visit.branches.values()])
-        child = workshop.engine.branch(parent, edits, cancel=visit.cancel)
-        score(visit, workshop, child)
+    child = workshop.sharing.branch(parent, edits, visit.cancel)
+    score(visit, workshop, child)
     visit.grow(child, title or branch_title(tuple(edits), workshop.titles), parent.id)
     visit.say = emission_line(child, workshop.engine.family.latent) if not child.spans else ""
 

@@ -80,7 +80,7 @@ class Answering:
                 if type(value) is not kind:
                     raise GuiError(f"The field “{name}” must be {said}.")
             room = self._room(model)
-            with room.line.join(cancel=cancel) as ticket:
+            with room.line.join(cancel=cancel, beside=room.beside) as ticket:
                 ticket.take()
                 try:
                     yield room, made, cancel
@@ -110,11 +110,10 @@ class Answering:
             item = self.example(example)
             picture = item.image if picture is None else picture
             question = question or str(item.question)
-        with room.lock:
-            trace: Trace = room.engine.run(
-                picture, question, force_latents=force, seed=seed, max_new_tokens=longest,
-                cancel=cancel,
-            )  # fmt: skip
+        trace: Trace = room.sharing.run(
+            picture, question, force_latents=force, seed=seed, max_new_tokens=longest,
+            cancel=cancel,
+        )  # fmt: skip
         made.add(trace.id)
         return _whole(trace, cancel)
 
@@ -134,8 +133,7 @@ class Answering:
         self.bounds.check_edits(edits)
         wanted = [self._read(room, entry) for entry in edits]
         self.bounds.check_edit_counts(wanted)
-        with room.lock:
-            child: Trace = room.engine.branch(base, wanted, cancel=cancel)
+        child = room.sharing.branch(base, wanted, cancel)
         made.add(child.id)
         return _whole(child, cancel)
 

@@ -111,6 +111,7 @@ def build(
         shipped,
         state / "models.json" if state is not None else None,
         options.bounds.waiting,
+        options.bounds.together,
     )
     visits = Visits(bounds=options.bounds)
     visits.model = shelf.of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ class Pending:
         step: the step of the stream that waits.
         vector: (D,) what is fed instead; None feeds what the model imagined.
         chosen: key of :data:`INSTEAD`, ``"patch"``, or ``"edit"`` for one of the panel's.
+        shared: whether it goes through the model with others' runs (:mod:`gui.sharing`).
     """
 
     stream: Any
@@ -89,6 +91,7 @@ class Pending:
     step: Any = None
     vector: Any = None
     chosen: str = "natural"
+    shared: bool = False
 
     @property
     def natural(self) -> Any:
@@ -122,13 +125,15 @@ def ask(
         if not visit.going:
             visit.cancel = threading.Event()
         visit.asked = question
-        stream = workshop.engine.stream(visit.image, question, cancel=visit.cancel, **settings)
-        waiting = Pending(stream)
+        shared = not stepwise and workshop.sharing.several()
+        model = workshop.sharing if shared else workshop.engine
+        stream = model.stream(visit.image, question, cancel=visit.cancel, **settings)
+        waiting = Pending(stream, shared=shared)
     visit.pending = None
     yield going(visit, waiting.watch.places, waiting.watch.said, waiting.watch.sentence)
     trace = None
     last = time.perf_counter()
-    with workshop.lock:
+    with nullcontext() if waiting.shared else workshop.lock:
         step = advance(waiting)
         while step is not None:
             waiting.watch.see(step)

@@ -42,6 +42,11 @@ class Bounds:
     sweep: int = _bound(4096, 256, "--max-sweep", "cells of one sweep")
     visitors: int = _bound(128, 64, "--max-visitors", "visitors kept at once")
     waiting: int = _bound(32, 16, "--max-waiting", "people in line for the model")
+    together: int = _bound(
+        0, 0, "--together",
+        "visitors' wishes that go through the model at once; 0: eight where it computes in 32 "
+        "bits, else one, since in 16 bits an answer could depend on who else asks",
+    )  # fmt: skip
     idle: int = _bound(0, 30, "--idle", "minutes until a still visitor is forgotten, 0: never")
 
     @classmethod

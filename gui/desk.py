@@ -102,7 +102,7 @@ class Desk:
             visit.cancel = threading.Event()
         if visit.left:
             visit.cancel.set()
-        with self.workshop.line.join(key, visit.cancel) as ticket:
+        with self.workshop.line.join(key, visit.cancel, self.workshop.beside) as ticket:
             for sentence in ticket.waiting():
                 yield {self.page.say: say_html(sentence, False)}
             for view in work(visit) or ():

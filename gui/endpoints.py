@@ -183,8 +183,7 @@ class Endpoints:
             self.bounds.check_options(options)
             trace = self.answering.ask(room, made, cancel, image, question, example, force, 0, 256)
             trace = self.answering.edit(room, made, cancel, trace, edits) if edits else trace
-            with room.lock:
-                return dict(room.engine.score(trace, [str(o) for o in options]))
+            return room.sharing.score(trace, [str(o) for o in options])
 
 
 def plain(trace: Trace, latents: bool = False) -> dict:

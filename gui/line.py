@@ -1,7 +1,9 @@
-"""The line for a model: one at a time, in the order of coming, each told how long it takes.
+"""The line for a model, in the order of coming, each told how long it takes.
 
-A turn is one wish of one visitor: a run, a branch, a comparison. Work that takes long (a sweep, a
-study, a bank) takes its turn in parts and lets those who wait go first between two. The line holds
+A turn is one wish of one visitor: a run, a branch, a comparison. Where wishes can go through the
+model together (:mod:`gui.sharing`), neighbours in the line have their turn at the same time; nobody
+is overtaken for it. Work that takes long (a sweep, a study, a bank) has its turn alone, takes it in
+parts and lets those who wait go first between two. The line holds
 no thread that waits in the background and no clock but the monotonic one, so that a clock that is
 set back leaves nobody waiting.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from types import TracebackType
 
 from gui.bounds import OutOfBounds
@@ -26,10 +28,11 @@ class Line:
 
     Args:
         most: people who may wait, beside the one whose turn it is.
+        together: most wishes that have their turn at the same time.
     """
 
-    def __init__(self, most: int = 32) -> None:
-        self.most = most
+    def __init__(self, most: int = 32, together: int = 1) -> None:
+        self.most, self.together = most, together
         self._tickets: deque[Ticket] = deque()
         self._changed = threading.Condition()
         self._took: deque[float] = deque(maxlen=RECENT)
@@ -37,12 +40,19 @@ class Line:
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def join(self, who: str | None = None, cancel: threading.Event | None = None) -> Ticket:
+    def join(
+        self,
+        who: str | None = None,
+        cancel: threading.Event | None = None,
+        beside: Hashable | None = None,
+    ) -> Ticket:
         """A place at the end of the line.
 
         Args:
             who: the visitor, who may hold a few places; None is not counted.
             cancel: gives the place up when set, within a moment.
+            beside: equal for wishes that can have their turn at the same time; None for one that
+                is served alone.
 
         Raises:
             OutOfBounds: the line is full, or this visitor stands in it often enough.
@@ -55,10 +65,9 @@ class Line:
                 )
             if who is not None and sum(t.who == who for t in self._tickets) >= EACH:
                 raise OutOfBounds("You are in line for this model already; wait for your answer.")
-            ticket = Ticket(self, who, cancel or threading.Event())
+            ticket = Ticket(self, who, cancel or threading.Event(), beside)
             self._tickets.append(ticket)
-            if self._tickets[0] is ticket:
-                ticket.began = time.monotonic()
+            self._begin()
             return ticket
 
     def leave(self, ticket: Ticket) -> None:
@@ -69,8 +78,7 @@ class Line:
             if ticket.began is not None:
                 self._took.append(time.monotonic() - ticket.began)
             self._tickets.remove(ticket)
-            if self._tickets and self._tickets[0].began is None:
-                self._tickets[0].began = time.monotonic()
+            self._begin()
             self._changed.notify_all()
 
     def step_back(self, ticket: Ticket) -> bool:
@@ -85,9 +93,14 @@ class Line:
             ticket.began = None
             self._tickets.remove(ticket)
             self._tickets.append(ticket)
-            self._tickets[0].began = time.monotonic()
+            self._begin()
             self._changed.notify_all()
             return True
+
+    def serving(self) -> int:
+        """How many have their turn now."""
+        with self._changed:
+            return self._served()
 
     def ahead(self, ticket: Ticket) -> int:
         """How many are served before this one."""
@@ -105,13 +118,40 @@ class Line:
         with self._changed:
             return self._changed.wait_for(lambda: ticket.began is not None, seconds)
 
+    def _served(self) -> int:
+        return sum(ticket.began is not None for ticket in self._tickets)
+
+    def _begin(self) -> None:
+        """Where nobody has the turn, give it to the first and those who can go beside."""
+        if self._tickets and not self._served():
+            now = time.monotonic()
+            for ticket in list(self._tickets)[: self._beside(0)]:
+                ticket.began = now
+
+    def _beside(self, place: int) -> int:
+        """How many have their turn together when the one at ``place`` has it."""
+        first = self._tickets[place]
+        if first.beside is None:
+            return 1
+        known, count = {first.who} - {None}, 1
+        for ticket in list(self._tickets)[place + 1 : place + self.together]:
+            if ticket.beside != first.beside or ticket.who in known:
+                break  # nobody is overtaken, and nobody's two wishes are done at once
+            known |= {ticket.who} - {None}
+            count += 1
+        return count
+
     def _estimate(self, place: int) -> float:
-        if not place:
+        served = self._served()
+        if place < max(served, 1):
             return 0.0
         turn = sum(self._took) / len(self._took) if self._took else 0.0
         first = self._tickets[0]
         gone = time.monotonic() - first.began if first.began is not None else 0.0
-        return max(turn - gone, 0.0) + turn * (place - 1)
+        turns, at = 0, max(served, 1)
+        while at < place and at + self._beside(at) <= place:
+            turns, at = turns + 1, at + self._beside(at)
+        return max(turn - gone, 0.0) + turn * turns
 
 
 class Ticket:
@@ -119,11 +159,18 @@ class Ticket:
 
     Attributes:
         who: whose it is.
+        beside: see :meth:`Line.join`.
         began: monotonic time at which its turn began, None before.
     """
 
-    def __init__(self, line: Line, who: str | None, cancel: threading.Event) -> None:
-        self.line, self.who, self.cancel = line, who, cancel
+    def __init__(
+        self,
+        line: Line,
+        who: str | None,
+        cancel: threading.Event,
+        beside: Hashable | None = None,
+    ) -> None:
+        self.line, self.who, self.cancel, self.beside = line, who, cancel, beside
         self.began: float | None = None
 
     def __enter__(self) -> Ticket:

@@ -68,8 +68,7 @@ def answered(subject: Visit, room: Workshop, edit: str, model: str, panel: Panel
         acts.open_example(own, room, index)
         if options != own.options and own.baseline is not None:
             own.options = options
-            with room.lock:
-                acts.score(own, room, own.baseline)
+            acts.score(own, room, own.baseline)
     else:
         for _ in asking.ask(own, room, subject.asked):
             if subject.cancel.is_set():

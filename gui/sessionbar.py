@@ -10,6 +10,7 @@ import gradio as gr
 from gui.arrival import told
 from gui.components import sheet
 from gui.desk import GONE, sentence_of
+from gui.errors import GuiError
 from gui.links import link
 from gui.screen import say_html
 from gui.scripting import Script, source_of
@@ -72,6 +73,8 @@ class SessionBar:
         def work(visit: Any) -> dict[Any, Any]:
             from core.records import load
 
+            if not isinstance(data, bytes):  # no widget of the page sends nothing
+                raise GuiError("No file came with it; choose a .zscope file.")
             session = load(data, visit.bounds.records())
             name, room = desks.sessions.room(session)
             room.done.wait()

@@ -16,6 +16,7 @@ from typing import Any
 
 from gui.bounds import Bounds
 from gui.line import Line
+from gui.sharing import USUAL
 from gui.workshop import Workshop
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +74,7 @@ class Shelf:
         shipped: folder of the shipped models.
         recent: file that remembers models used of late; None remembers none.
         waiting: people who may wait in line; there is one line, as there is one device.
+        together: wishes that may go through a model at once; 0 leaves it to the model.
     """
 
     def __init__(
@@ -84,8 +86,9 @@ class Shelf:
         shipped: Path = SHIPPED,
         recent: Path | None = None,
         waiting: int = Bounds.waiting,
+        together: int = Bounds.together,
     ) -> None:
-        self.line = Line(waiting)
+        self.line, self._together = Line(waiting, together or USUAL), together
         self._load, self._kinds, self._make_gallery = load, kinds, gallery
         self._recent = recent
         self._lock = threading.Lock()
@@ -117,8 +120,9 @@ class Shelf:
     def _make(self, model: Model) -> Workshop:
         recorded = sorted(self.recorded.glob(f"{Path(model.source).name}-*.zscope"))
         return Workshop(
-            lambda: self._load(model), lambda: self.gallery, self._kinds, self.line, recorded
-        )
+            lambda: self._load(model), lambda: self.gallery, self._kinds, self.line, recorded,
+            self._together,
+        )  # fmt: skip
 
     def of(self, name: str | None) -> Workshop:
         """The workshop of a visit's model, by its name."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gui.errors import GuiError
 from gui.line import Line
+from gui.sharing import Sharing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,7 @@ class Workshop:
         line: where people wait for this model; None makes one of its own.
         recorded: ``.zscope`` files of the examples' runs, for a model that is not asked before
             a visitor wants it (:mod:`gui.lent`).
+        together: wishes that may go through the model at once; 0 leaves it to the model.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Workshop:
         kinds: Callable[[], Sequence[Any]] | None = None,
         line: Line | None = None,
         recorded: Sequence[Path] = (),
+        together: int = 0,
     ) -> None:
         self._load, self._gallery, self._kinds = load, gallery, kinds
         self._started = threading.Lock()
@@ -51,7 +54,8 @@ class Workshop:
         self._runs: OrderedDict[int, Trace] = OrderedDict()
         self.lock = threading.Lock()
         self.line = Line() if line is None else line  # an empty one is false
-        self._recorded = recorded
+        self.sharing = Sharing(self.line, self.lock, lambda: self.engine)
+        self._recorded, self._together = recorded, together
         self.done = threading.Event()
         self.engine: Any = None
         self.items: Sequence[Any] = ()
@@ -82,6 +86,11 @@ class Workshop:
         if found is None:
             raise GuiError(f"There is no edit “{name}”; choose one of the list.")
         return found
+
+    @property
+    def beside(self) -> Sharing | None:
+        """What wishes name in the line that can go through this model at once; None if none can."""
+        return self.sharing if self.ready and self.sharing.able(self._together) else None
 
     def start(self) -> None:
         """Begin the warm-up in a thread, once."""

@@ -121,3 +121,36 @@ def test_all_models_of_a_page_have_one_line(tmp_path):
 
     shelf = Shelf(Model("a", "a"), lambda model: None, shipped=tmp_path)
     assert shelf.first.line is shelf.line  # also while nobody stands in it
+
+
+def test_neighbours_whose_wishes_go_together_have_their_turn_at_once_and_overtake_nobody():
+    line = Line(together=3)
+    first = line.join("a", beside="m")
+    assert line.serving() == 1  # nobody is waited for
+    rest = [
+        line.join(w, beside=b) for w, b in zip("bcdeff", ["m"] * 3 + [None, "m", "m"], strict=True)
+    ]
+    line.leave(first)
+    assert [t.began is not None for t in rest] == [True, True, True, False, False, False]
+    line.leave(rest[1])
+    line.leave(rest[0])
+    assert rest[3].began is None  # the turn is one, and lasts until the last of them has ended
+    line.leave(rest[2])
+    assert [t.began is not None for t in rest[3:]] == [True, False, False]
+    line.leave(rest[3])
+    assert [t.began is not None for t in rest[4:]] == [True, False]  # both are f's: not at once
+    line.leave(rest[4])
+    assert rest[5].began is not None
+
+
+def test_the_estimate_counts_turns_not_people(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("gui.line.time.monotonic", lambda: clock[0])
+    line = Line(together=2)
+    with line.join("a", beside="m"):
+        clock[0] += 10
+    tickets = [line.join(name, beside="m") for name in "abcdef"]
+    assert [line.estimate(t) for t in tickets] == [0, 10, 10, 20, 20, 30]
+    assert tickets[3].sentence() == (
+        "Waiting for the model: 3 people are before you, about 20 seconds."
+    )

@@ -1,0 +1,113 @@
+"""What it brings that several visitors' wishes go through the model together.
+
+    python benchmarks/together.py --visitors 1 2 4 8
+    python benchmarks/together.py --model assets/models/words --latents 32
+
+Visitors stand in the page's own line and ask the model without a browser between: a run about a
+picture of their own and then edits of it, one after another as soon as the last is answered. Each
+number of visitors works once with wishes one at a time and once together (up to eight at once),
+the same wishes both times, and every answer is compared. What is printed: wishes a second by the
+wall and by processor time, the ratio of the two ways, the most that went together, and the number
+of answers that differ. The exit code is 1 where one does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.crowd import KINDS
+
+
+def work(room: Any, item: Any, who: int, edits: int, latents: int, said: list[Any]) -> None:
+    """One visitor's wishes."""
+    from core.records import Edit
+
+    def turn() -> Any:
+        return room.line.join(str(who), beside=room.beside)
+
+    with turn() as ticket:
+        ticket.take()
+        base = room.sharing.run(
+            item.image, item.question, force_latents=True, budget=latents or None
+        )
+    said.append(base.token_ids)
+    for n in range(edits):
+        edit = Edit(KINDS[n % len(KINDS)], steps=tuple(range(len(base.spans[0]))), seed=n)
+        with turn() as ticket:
+            ticket.take()
+            child = room.sharing.branch(base, [edit])
+            room.sharing.score(child, item.options)
+        said.append(child.token_ids)
+        room.let_go({child.id}, {base.id})
+    room.let_go({base.id})
+
+
+def crowd(engine: Any, items: Any, visitors: int, edits: int, latents: int, together: int) -> Any:
+    """(seconds, processor seconds, answers by visitor, the most that went together)."""
+    from gui.line import Line
+    from gui.workshop import Workshop
+
+    room = Workshop(lambda: engine, lambda: (), lambda: (), Line(64, together), together=together)
+    room.start()
+    room.done.wait()
+    said: list[list[Any]] = [[] for _ in range(visitors)]
+    threads = [
+        threading.Thread(
+            target=work, args=(room, items[who % len(items)], who, edits, latents, said[who])
+        )
+        for who in range(visitors)
+    ]
+    wall, spent = time.perf_counter(), time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - wall, time.process_time() - spent, said, room.sharing.largest
+
+
+def main() -> int:
+    """Read the flags, measure, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="assets/models/faithful")
+    parser.add_argument("--visitors", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--edits", type=int, default=20, help="of each visitor")
+    parser.add_argument("--latents", type=int, default=0, help="0: the model's own number")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    flags = parser.parse_args()
+    import core
+    from core.scenes import gallery
+
+    engine = core.load(flags.model, device=flags.device, dtype=flags.dtype)
+    items = gallery()
+    print(f"{engine.name}, {engine.choice.dtype_name} on {engine.passes.device}")
+    crowd(engine, items, 2, 3, flags.latents, 8)  # warm
+    differ = 0
+    for visitors in flags.visitors:
+        wishes = visitors * (1 + flags.edits)
+        alone = crowd(engine, items, visitors, flags.edits, flags.latents, 1)
+        both = crowd(engine, items, visitors, flags.edits, flags.latents, 8)
+        differ += sum(
+            a != b
+            for x, y in zip(alone[2], both[2], strict=True)
+            for a, b in zip(x, y, strict=True)
+        )
+        print(
+            f"{visitors:3} visitors, {wishes:4} wishes: {wishes / alone[0]:6.1f} a second one by one,"
+            f" {wishes / both[0]:6.1f} together ({alone[0] / both[0]:.2f} ×; by processor time "
+            f"{alone[1] / both[1]:.2f} ×), at most {both[3]} at once",
+            flush=True,
+        )
+    print(f"answers that differ: {differ}")
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
