@@ -12,7 +12,7 @@ from torch import Tensor
 from core.engine.decoding import Job, decode_all, decode_one
 from core.engine.instrument import Instrument, LogitsProcessor
 from core.engine.loop import Step
-from core.engine.packing import Load, packed, room, slot_bytes
+from core.engine.packing import Load, queues
 from core.engine.pictures import Picture
 from core.engine.prompts import batched
 from core.records import Prompt, Settings, Trace
@@ -122,12 +122,21 @@ class Asking(Instrument):
         most = settings.max_new_tokens
         loads = [Load(1, p.inputs["input_ids"].shape[1], most) for p in prepared]
         made: dict[int, Trace] = {}
-        for part in packed(loads, slot_bytes(self.passes), room(self.passes)):
-            places = sorted(part)
+        for queue in queues(self.passes, loads):
+            places = sorted(queue.order[: queue.width])
+            later = queue.order[queue.width :]
             inputs = batched([prepared[i].inputs for i in places])
             job = self.job(inputs, settings, [prepared[i].prompt for i in places], cancel)
             first = [begins[i] for i in places] if begins else ()
-            made.update(zip(places, decode_all(self, replace(job, begins=first)), strict=True))
+            waiting = [
+                replace(
+                    self.job(prepared[i].inputs, settings, [prepared[i].prompt], cancel),
+                    begins=[begins[i]] if begins else (),
+                )
+                for i in later
+            ]
+            traces = decode_all(self, replace(job, begins=first), waiting)
+            made.update(zip([*places, *later], traces, strict=True))
         return [made[i] for i in range(len(questions))]
 
     def job(

@@ -8,15 +8,19 @@ next token has to be chosen from a hidden state that is known (gate edits, ``cac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from core.engine.cache import RowCache, spread
-from core.engine.gathering import gathered
+from torch import Tensor
+
+from core.engine.cache import BranchCache, RowCache, spread
+from core.engine.gathering import gathered, shifted
 from core.engine.machine import opened
+from core.engine.packing import Load, queues
 from core.engine.plan import Plan, Prepared
 from core.engine.row import Row
+from core.engine.seating import Seat
 from core.engine.slots import recompute_slots
 from core.engine.standing import Standing
 from core.engine.store import Held, Live
@@ -25,63 +29,102 @@ from core.records import Trace
 if TYPE_CHECKING:
     from core.engine.engine import Engine
 
-MOST_BYTES = 512 << 20
-"""Of prompts that rows of one batch have for themselves."""
+
+@dataclass(frozen=True, eq=False)
+class Fork:
+    """A branch that can be decoded.
+
+    Attributes:
+        seat: its row, and what that continues.
+        plan: what it is made for.
+        held: the parent.
+        parent: the parent's cache.
+        last: the hidden state (D,) its next token is chosen from, None where that is known.
+    """
+
+    seat: Seat
+    plan: Prepared
+    held: Held
+    parent: RowCache
+    last: Tensor | None
 
 
-def branch_rows(
-    engine: Engine,
-    held: Held,
-    plans: Sequence[Prepared],
-    on_end: Callable[[Row, Callable[[], RowCache]], None],
-    cancel: Event | None,
-    replay: Trace | None = None,
-) -> list[Row]:
-    """Decode one row a plan to its end; ``on_end`` may copy their caches."""
+def forks(
+    engine: Engine, held: Held, plans: Sequence[Prepared], replay: Trace | None = None
+) -> list[Fork]:
+    """Branches of one run, their exchanged slots computed, their next tokens not yet chosen."""
     live = engine.live(held)
-    bases = [rebased(live.cache, prepared.plan) for prepared in plans]
-    if len(plans) > 1 and sum(b.prompt_bytes for b in bases if b is not live.cache) > MOST_BYTES:
-        half = len(plans) // 2
-        parts = (plans[:half], plans[half:])
-        return [r for p in parts for r in branch_rows(engine, held, p, on_end, cancel, replay)]
-    rows = [fork_row(engine, held, live, prepared.plan, replay) for prepared in plans]
-    outputs = recompute_slots(engine, held, live, plans)
-    forks = [prepared.plan.fork for prepared in plans]
-    shared = all(base is live.cache for base in bases)
-    cache = spread(live.cache, forks) if shared else gathered(bases, forks)
-    for b, (_, pairs) in enumerate(outputs):
-        for place, layers in (*pairs.items(), *plans[b].plan.carried.items()):
+    out = []
+    for prepared, (hidden, pairs) in zip(
+        plans, recompute_slots(engine, held, live, plans), strict=True
+    ):
+        plan = prepared.plan
+        base = live.cache if plan.prompt is None else replace(live.cache, prompt=plan.prompt)
+        row = fork_row(engine, held, live, plan, replay)
+        for place, vector in hidden.items():
+            row.hidden[place + 1 : place + 2] = [vector]
+        last = plan.settle_from
+        if last is not None:
+            last = hidden.get(plan.fork - 1, last)
+            row.hidden = row.hidden[: row.place]  # settling records it itself
+            row.before = live.hidden[row.place - 1] if row.place else None
+        cuts = (*base.cuts, *plan.cuts)
+        seat = Seat(row, base, plan.fork, cuts, {**pairs, **plan.carried})
+        out.append(Fork(seat, prepared, held, live.cache, last))
+    return out
+
+
+def decode_forks(
+    engine: Engine,
+    begun: Sequence[Fork],
+    on_end: Callable[[Row, Callable[[], RowCache]], None],
+    cancel: Event | None = None,
+) -> None:
+    """Decode every branch to its end, as many at a time as there is room for.
+
+    Args:
+        begun: branches of any runs that were asked under the same logits processors.
+        on_end: may copy a row's cache, which is handed over behind its own prompt.
+        cancel: stops within one step when set.
+    """
+    by_row = {id(fork.seat.row): fork for fork in begun}
+
+    def keep(row: Row, copy: Callable[[], RowCache]) -> None:
+        seat = by_row[id(row)].seat
+        # its own prompt and its own cuts: neither copied nor padded
+        on_end(row, lambda: RowCache(seat.base.prompt, copy().own, seat.cuts))
+
+    loop = engine.loop(begun[0].held.processor, keep)
+    for fork in begun:
+        if fork.last is not None:
+            loop.settle([fork.seat.row], fork.last[None])
+    loads = []
+    for fork in begun:
+        prompt, said = fork.seat.base.prompt, len(fork.held.trace.token_ids)
+        loads.append(Load(1, int(prompt[0][0].shape[2]), said, id(prompt)))
+    for queue in queues(engine.passes, loads):
+        ordered = [begun[i] for i in queue.order]
+        first = ordered[: queue.width]
+        waiting = iter([fork.seat for fork in ordered[queue.width :]])
+        loop.run([fork.seat.row for fork in first], _batch(first), cancel, waiting)
+
+
+def _batch(first: Sequence[Fork]) -> BranchCache:
+    """The cache of the branches a batch begins with."""
+    seats = [fork.seat for fork in first]
+    lengths = [seat.length for seat in seats]
+    if all(seat.base is seats[0].base for seat in seats):
+        cache = spread(seats[0].base, lengths)
+    else:
+        cache = gathered([seat.base for seat in seats], lengths)
+    longest = cache.prompt[0][0].shape[2]
+    for b, seat in enumerate(seats):
+        cache.cuts[b] = shifted(seat.cuts, longest)
+        for place, layers in seat.layers.items():
             for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
                 own_k[b, :, place] = new_k
                 own_v[b, :, place] = new_v
-    cache.cuts = [
-        (*base.cuts, *prepared.plan.cuts) for base, prepared in zip(bases, plans, strict=True)
-    ]
-
-    def keep(row: Row, copy: Callable[[], RowCache]) -> None:
-        b = next(place for place, one in enumerate(rows) if one is row)
-        on_end(row, lambda: replace(copy(), prompt=bases[b].prompt))
-
-    loop = engine.loop(held.processor, keep)
-    settling = []
-    for b, (row, prepared) in enumerate(zip(rows, plans, strict=True)):
-        last = outputs[b][0].get(prepared.plan.fork - 1, prepared.plan.settle_from)
-        for place, hidden in outputs[b][0].items():
-            row.hidden[place + 1 : place + 2] = [hidden]
-        if prepared.plan.settle_from is not None:
-            assert last is not None
-            settling.append((row, last))
-    for row, hidden in settling:
-        row.hidden = row.hidden[: row.place]  # settle records it itself
-        row.before = live.hidden[row.place - 1] if row.place else None
-        loop.settle([row], hidden[None])
-    loop.run(rows, cache, cancel)
-    return rows
-
-
-def rebased(base: RowCache, plan: Plan) -> RowCache:
-    """The cache a branch starts from: its parent's, or behind another prompt."""
-    return base if plan.prompt is None else replace(base, prompt=plan.prompt)
+    return cache
 
 
 def fork_row(

@@ -58,6 +58,7 @@ class BranchCache:
         self.own: Pairs = []
         self.lengths: list[int] = [0] * rows
         self.cuts: list[tuple[Cut, ...]] = [()] * rows
+        self.editions: list[int] = [0] * rows  # grows when a row is given another prompt
         self.decoding = False
         self.expected = 0  # slots of a prompt that is read in parts
         self.read = 0  # and those of it that were
@@ -96,7 +97,7 @@ class BranchCache:
             return self._read(keys, values, layer_idx)
         fresh = keys.shape[2]
         if layer_idx == 0:
-            self._reserve(max(self.lengths) + fresh, keys)
+            self.reserve(max(self.lengths) + fresh, keys)
             if not self.even:
                 rows = torch.arange(self.rows, device=keys.device)[:, None]
                 starts = torch.tensor(self.lengths, device=keys.device)[:, None]
@@ -185,6 +186,7 @@ class BranchCache:
                 self.prompt_mask = self.prompt_mask[index.to(self.prompt_mask.device)]
         self.lengths = [self.lengths[r] for r in rows]
         self.cuts = [self.cuts[r] for r in rows]
+        self.editions = [self.editions[r] for r in rows]
         self.rows = len(self.lengths)
 
     def row(self, index: int) -> RowCache:
@@ -204,7 +206,8 @@ class BranchCache:
             prompt = [(k[:, :, seen], v[:, :, seen]) for k, v in prompt]
         return RowCache([(k.clone(), v.clone()) for k, v in prompt], own, self.cuts[index])
 
-    def _reserve(self, slots: int, like: Tensor) -> None:
+    def reserve(self, slots: int, like: Tensor) -> None:
+        """Make room for ``slots`` own slots a row; ``like`` (B, H, …, d) says how wide they are."""
         if slots <= self.capacity and self.own:
             return
         capacity = -(-max(32, slots + slots // 8) // 8) * 8
@@ -236,7 +239,7 @@ def spread(base: RowCache, lengths: Sequence[int]) -> BranchCache:
     cache.decoding = True
     longest = max(lengths)
     like = base.prompt[0][0].expand(len(lengths), -1, -1, -1)
-    cache._reserve(longest + 1, like)
+    cache.reserve(longest + 1, like)
     if base.own:
         for (keys, values), (old_keys, old_values) in zip(cache.own, base.own, strict=True):
             keys[:, :, :longest] = old_keys[:, :, :longest]

@@ -7,7 +7,7 @@ one row per prompt, the copies of finished rows' caches, the traces.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from core.engine.machine import opened
 from core.engine.passes import Prefilled
 from core.engine.prompts import unbatched
 from core.engine.row import Row
+from core.engine.seating import Seat
 from core.engine.store import Held, Live
 from core.engine.tracing import make_trace
 from core.records import Prompt, Settings, Timings, Trace
@@ -89,14 +90,29 @@ class Batch:
     opened: float
 
 
-def decode_all(engine: Instrument, job: Job) -> list[Trace]:
-    """Every row of a job decoded to its end."""
-    if int(torch.as_tensor(job.inputs["input_ids"]).shape[0]) == 1:
+def decode_all(engine: Instrument, job: Job, waiting: Sequence[Job] = ()) -> list[Trace]:
+    """Every row of a job decoded to its end, and then of those that wait.
+
+    Args:
+        waiting: prompts of one row each, of like settings; one is read when a row has ended, and
+            takes its place.
+    """
+    if int(torch.as_tensor(job.inputs["input_ids"]).shape[0]) == 1 and not waiting:
         return [step.trace for step in decode_one(engine, job, watch=False) if step.trace]
     with engine.lock:
         batch = open_batch(engine, job)
-        batch.loop.run(batch.rows, batch.done.cache, job.cancel)
-        return [finish(engine, job, batch, index) for index in range(len(batch.rows))]
+        later: list[tuple[Job, Batch]] = []
+
+        def seats() -> Iterator[Seat]:
+            for one in waiting:
+                opened_ = open_batch(engine, one)
+                opened_.copies = batch.copies
+                later.append((one, opened_))
+                yield Seat(opened_.rows[0], opened_.done.cache.row(0))
+
+        batch.loop.run(batch.rows, batch.done.cache, job.cancel, seats())
+        first = [finish(engine, job, batch, index) for index in range(len(batch.rows))]
+        return first + [finish(engine, one, opened_, 0) for one, opened_ in later]
 
 
 def decode_one(engine: Instrument, job: Job, watch: bool) -> Generator[Step, Tensor | None, None]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from core.engine.asking import Asking
 from core.engine.banking import collect_bank
-from core.engine.branching import branch_rows
+from core.engine.branching import decode_forks, forks
 from core.engine.decoding import Copies, decode_all, hold
 from core.engine.forced import forced_logits
 from core.engine.instrument import LogitsProcessor
@@ -105,7 +105,9 @@ class Engine(Asking):
             plans = [self.editor(self, held, edits) for edits in edit_lists]
             started = time.perf_counter()
             copies = Copies(len(plans) <= 16 if keep is None else keep)
-            rows = branch_rows(self, held, plans, copies, cancel, replay)
+            begun = forks(self, held, plans, replay)
+            decode_forks(self, begun, copies, cancel)
+            rows = [fork.seat.row for fork in begun]
             seconds = time.perf_counter() - started
             out = []
             for row, plan, edits in zip(rows, plans, edit_lists, strict=True):

@@ -26,7 +26,7 @@ def gathered(bases: Sequence[RowCache], lengths: Sequence[int]) -> BranchCache:
         _side_by_side(cache, bases)
     longest = max(lengths)
     like = first.prompt[0][0].expand(len(bases), -1, -1, -1)
-    cache._reserve(longest + 1, like)
+    cache.reserve(longest + 1, like)
     for layer, (keys, values) in enumerate(cache.own):
         for row, (base, length) in enumerate(zip(bases, lengths, strict=True)):
             if length:

@@ -1,12 +1,13 @@
 """The one decode loop: every family, every intervention, any number of rows.
 
 Knows tensors and rows; knows nothing of text, pictures or what an edit means. A row ends by
-itself; when half of a batch has ended the rest goes on in a smaller one.
+itself, and a waiting one takes its place; when nobody waits and half of a batch has ended, the
+rest goes on in a smaller one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -18,6 +19,7 @@ from core.engine.head import Head
 from core.engine.passes import Passes
 from core.engine.row import Row
 from core.engine.sampling import draw
+from core.engine.seating import Seat, seat
 from core.records import Trace
 
 TOP = 5
@@ -66,9 +68,16 @@ class Loop:
     processor: Callable[[Tensor, Tensor], Tensor] | None = None
     on_end: Callable[[Row, Callable[[], RowCache]], None] | None = None
 
-    def run(self, rows: Sequence[Row], cache: BranchCache, cancel: Event | None = None) -> None:
-        """Decode every row to its end. Rows must have settled their next token."""
-        for _ in self.steps(rows, cache, cancel, watch=False):
+    def run(
+        self,
+        rows: Sequence[Row],
+        cache: BranchCache,
+        cancel: Event | None = None,
+        waiting: Iterator[Seat] | None = None,
+    ) -> None:
+        """Decode every row to its end, those that wait too. Rows must have settled their next
+        token."""
+        for _ in self.steps(rows, cache, cancel, watch=False, waiting=waiting):
             pass
 
     def settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
@@ -104,20 +113,32 @@ class Loop:
         cache: BranchCache,
         cancel: Event | None = None,
         watch: bool = True,
+        waiting: Iterator[Seat] | None = None,
     ) -> Generator[tuple[Row, Step], Tensor | None, None]:
         """The loop as a generator of (row, step), one for every slot that is fed.
 
         Yields only when watched; then a vector sent in answer to a latent replaces it.
+
+        Args:
+            waiting: rows that take the places of those that end.
         """
+        queue = iter(()) if waiting is None else waiting
         live = list(rows)
-        live = self._retire(live, cache)
+        live = self._retire(live, cache, queue)
         while live:
             stopped = cancel is not None and cancel.is_set()
             for row in live:
-                if not row.ended and (stopped or row.stopped or row.place == row.limit):
+                if not row.ended and (stopped or row.over):
                     row.end("cancelled")
-            live = self._retire(live, cache)
-            if stopped or not live:
+            if stopped:
+                self._retire(live, cache, iter(()))
+                for left in queue:
+                    if not left.row.ended:
+                        left.row.end("cancelled")
+                    self._report(left.row, left.cache)
+                return
+            live = self._retire(live, cache, queue)
+            if not live:
                 return
             for row in live:
                 if row.ended:
@@ -132,7 +153,7 @@ class Loop:
             self.settle(
                 [live[b] for b in open_], hidden[open_] if len(open_) < len(live) else hidden
             )
-            live = self._retire(live, cache)
+            live = self._retire(live, cache, queue)
 
     def _enter(self, row: Row, watch: bool) -> Step:
         """Give the plan its say about the latent to be fed; only who looks at it has it copied."""
@@ -199,13 +220,19 @@ class Loop:
                 scores[list(banned)] = float("-inf")
         return draw(scores, row.settings, place)
 
-    def _retire(self, live: list[Row], cache: BranchCache) -> list[Row]:
-        """Report rows that have ended; shrink the batch when at least half have."""
-        for b, row in enumerate(live):
-            if row.ended and not row.reported:
-                row.reported = True
-                if self.on_end is not None:
-                    self.on_end(row, _copier(cache, b))
+    def _retire(self, live: list[Row], cache: BranchCache, queue: Iterator[Seat]) -> list[Row]:
+        """Report rows that have ended and give their places away; shrink the batch when nobody
+        waits and at least half have."""
+        for b in range(len(live)):
+            while live[b].ended and not live[b].reported:
+                self._report(live[b], _copier(cache, b))
+                new = next(queue, None)
+                if new is None:
+                    break
+                seat(cache, b, new)
+                live[b] = new.row
+                if not new.row.ended and new.row.over:
+                    new.row.end("cancelled")
         going = [b for b, row in enumerate(live) if not row.ended]
         if not going:
             return []
@@ -213,6 +240,11 @@ class Loop:
             cache.keep(going)
             return [live[b] for b in going]
         return live
+
+    def _report(self, row: Row, copy: Callable[[], RowCache]) -> None:
+        row.reported = True
+        if self.on_end is not None:
+            self.on_end(row, copy)
 
 
 def _copier(cache: BranchCache, index: int) -> Callable[[], RowCache]:

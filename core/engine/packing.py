@@ -1,10 +1,12 @@
-"""Which rows go through the model together: as many as there is room for, likely to end together.
+"""Which rows go through the model together: as many as there is room for.
 
-Many jobs are sorted by the length of their prompts and by how much they are expected to say, and
-cut where the next would not fit. Alike prompts waste nothing on padding; alike answers end at
-nearly the same step, so that a batch is full to its end and then gives way to the next (a batch
-that is half through goes on in a smaller one, :mod:`core.engine.loop`). Room is counted from the
-device's size, never from what happens to be free: the same jobs always make the same batches.
+What is decoded stands in a queue (:func:`queued`): the longest prompts first and of those the
+longest answers, so that whoever comes in later fits and short answers fill the end. The first rows
+of a queue make a batch, and a row that ends gives its place to the next
+(:mod:`core.engine.seating`). Prompts of very unlike lengths make queues of their own, as padding
+costs. What is read in one pass (options) is cut into batches of alike jobs (:func:`packed`). Room
+is counted from the device's size, never from what happens to be free: the same jobs always make the
+same batches.
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from core.engine.passes import Passes
 
 MOST_ROWS = 256
+"""Of a pass that reads options."""
+WIDEST = {"cuda": 128}
+"""Rows of a decoding batch by device, 64 elsewhere: more of them take as much longer as they are
+more, and leave nobody to take the place of a row that ends."""
+ALIKE = 0.75
+"""Share of the longest prompt of a queue that its shortest has at least."""
 LEAST_ROOM = 512 << 20
 SHARE = 0.4
 """Of a GPU's memory behind the weights; the rest is for kept runs and the passes themselves."""
@@ -57,6 +65,67 @@ def slot_bytes(passes: Passes) -> int:
     width = config.hidden_size // config.num_attention_heads
     size = passes.embedding.weight.element_size()
     return 2 * passes.layers * int(config.num_key_value_heads * width) * size
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Jobs that are decoded in one batch, one giving its place to the next.
+
+    Attributes:
+        order: their places among all jobs.
+        width: rows of the batch.
+    """
+
+    order: tuple[int, ...]
+    width: int
+
+
+def queues(passes: Passes, loads: Sequence[Load]) -> list[Queue]:
+    """:func:`queued` for a model on its device."""
+    widest = WIDEST.get(passes.device.type, 64)
+    return queued(loads, slot_bytes(passes), room(passes), widest)
+
+
+def queued(loads: Sequence[Load], slot: int, most_bytes: int, widest: int) -> list[Queue]:
+    """Places of ``loads`` by queue, every one in exactly one. Jobs of one row each.
+
+    Args:
+        slot: bytes of one slot.
+        most_bytes: of the keys and values of one batch; a job that is larger goes alone.
+        widest: most rows of a batch.
+    """
+    order = sorted(range(len(loads)), key=lambda i: (-loads[i].prompt, -loads[i].steps, i))
+    groups: list[list[int]] = []
+    for i in order:
+        if not groups or loads[i].prompt < ALIKE * loads[groups[-1][0]].prompt:
+            groups.append([])
+        groups[-1].append(i)
+    found = []
+    for group in groups:
+        sharing: dict[int, list[int]] = {}
+        for i in group:
+            name = loads[i].shares
+            sharing.setdefault(-1 - i if name is None else name, []).append(i)
+        many = _width([loads[i] for i in group], slot, most_bytes, widest)
+        # where a copy of the prompt for every row takes the room, those of one prompt go by
+        # themselves: they need no copies
+        apart = len(sharing) > 1 and many < min(widest, max(map(len, sharing.values())))
+        for part in sharing.values() if apart else [group]:
+            found.append(
+                Queue(tuple(part), _width([loads[i] for i in part], slot, most_bytes, widest))
+            )
+    return found
+
+
+def _width(loads: Sequence[Load], slot: int, most_bytes: int, widest: int) -> int:
+    """Rows that fit at once."""
+    prompt, steps = max(load.prompt for load in loads), max(load.steps for load in loads)
+    slots = most_bytes // slot
+    if len({load.shares for load in loads}) == 1 and loads[0].shares is not None:
+        fit = (slots - prompt) // max(steps, 1)
+    else:
+        fit = slots // (prompt + steps)
+    return max(1, min(widest, len(loads), fit))
 
 
 def packed(

@@ -69,6 +69,11 @@ class Row:
         return self.cancel is not None and self.cancel.is_set()
 
     @property
+    def over(self) -> bool:
+        """Whether it goes no further: nobody wants more, or it was stopped here before."""
+        return self.stopped or self.place == self.limit
+
+    @property
     def place(self) -> int:
         """Place of the next token to be chosen."""
         return len(self.tokens)

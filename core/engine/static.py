@@ -105,6 +105,7 @@ class StaticCache(BranchCache):
         self._lent: Pairs = []
         self._guest: weakref.ref[BranchCache] | None = None
         self._copied: list[weakref.ref[Tensor]] = []
+        self._editions: list[int] = []
         self._counted: list[int] = []
 
     # -- inside a captured step: no host number may enter ----------------------------------
@@ -137,6 +138,8 @@ class StaticCache(BranchCache):
             self._move_out(guest, cache)
             self._take_prompt(cache)
             self._take_own(cache)
+        elif cache.editions != self._editions:
+            self._take_prompt(cache)
         if self._counted != cache.lengths:
             lengths = [*cache.lengths, *[0] * (self.shape.rows - cache.rows)]
             self.held.copy_(torch.tensor(lengths))
@@ -157,13 +160,20 @@ class StaticCache(BranchCache):
         known = len(tensors) == len(self._copied) and all(
             ref() is tensor for ref, tensor in zip(self._copied, tensors, strict=True)
         )
+        count = cache.prompt[0][0].shape[0]
+        pairs = list(zip(self.prompt, cache.prompt, strict=True))
         if not known:
-            count = cache.prompt[0][0].shape[0]
-            for mine, theirs in zip(self.prompt, cache.prompt, strict=True):
+            for mine, theirs in pairs:
                 for buffer, tensor in zip(mine, theirs, strict=True):
                     buffer[:count, :, :length] = tensor
                     buffer[:, :, length:] = 0  # masked, but 0 × ∞ is no number
             self._copied = [weakref.ref(tensor) for tensor in tensors]
+        elif count > 1:  # some rows may have been given to others since
+            for row in (r for r in range(count) if cache.editions[r] != self._editions[r]):
+                for mine, theirs in pairs:
+                    for buffer, tensor in zip(mine, theirs, strict=True):
+                        buffer[row, :, :length] = tensor[row]
+        self._editions = list(cache.editions)
         self.hidden_prompt.fill_(True)
         if cache.prompt_mask is None:
             self.hidden_prompt[..., :length] = False

@@ -3,27 +3,23 @@
 Branches of one run share its prompt, which is never copied (:mod:`core.engine.branching`).
 Where prompts are short and runs are many, as in a study on a small model, the passes
 themselves are the cost: then rows of different runs go through one pass, each with a copy of
-its own prompt, padded on the left. Which go together is for :mod:`core.engine.packing` to say.
-The results are the same.
+its own prompt, padded on the left, and a row that ends gives its place to the next. Which go
+together is for :mod:`core.engine.packing` to say. The results are the same.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import Event
 from typing import TYPE_CHECKING
 
 from core.engine.asked import Asked, prepare_scores
-from core.engine.branching import fork_row, rebased
-from core.engine.cache import RowCache
-from core.engine.decoding import hold
-from core.engine.gathering import gathered, shifted
+from core.engine.branching import decode_forks, forks
+from core.engine.decoding import Copies, hold
 from core.engine.packing import Load, packed, room, slot_bytes
 from core.engine.plan import Prepared
-from core.engine.row import Row
 from core.engine.scoring import score_together
-from core.engine.slots import recompute_slots
 from core.engine.store import Held
 from core.engine.tracing import make_trace
 from core.errors import InputError
@@ -67,11 +63,10 @@ def branches(
             out.append(InputError("not made"))
             places.append(place)
             planned.append((held, edits))
-        for part in _parts(engine, [held for held, _ in planned], [1] * len(planned)):
-            stops = [cancels[places[i]] for i in part] if cancels else [cancel] * len(part)
-            made = _branch(engine, [planned[i] for i in part], [plans[i] for i in part], stops)
-            for i, child in zip(part, made, strict=True):
-                out[places[i]] = child
+        stops = [cancels[place] if cancels else cancel for place in places]
+        if planned:
+            for place, child in zip(places, _branch(engine, planned, plans, stops), strict=True):
+                out[place] = child
         return out
 
 
@@ -126,61 +121,32 @@ def _branch(
     cancels: Sequence[Event | None],
 ) -> list[Trace]:
     started = time.perf_counter()
-    lives = [engine.live(held) for held, _ in planned]
-    bases = [
-        rebased(live.cache, prepared.plan) for live, prepared in zip(lives, plans, strict=True)
+    begun = [
+        fork
+        for (held, _), prepared in zip(planned, plans, strict=True)
+        for fork in forks(engine, held, [prepared])
     ]
-    rows = [
-        fork_row(engine, held, live, prepared.plan)
-        for (held, _), live, prepared in zip(planned, lives, plans, strict=True)
-    ]
-    cache = gathered(bases, [prepared.plan.fork for prepared in plans])
-    longest = cache.prompt[0][0].shape[2]
-    copies: dict[int, RowCache] = {}
-    lasts = [prepared.plan.settle_from for prepared in plans]
-    for b, ((held, _), live, prepared) in enumerate(zip(planned, lives, plans, strict=True)):
-        cuts = (*bases[b].cuts, *prepared.plan.cuts)
-        cache.cuts[b] = shifted(cuts, longest)
-        hidden, pairs = recompute_slots(engine, held, live, [prepared])[0]
-        for place, layers in (*pairs.items(), *prepared.plan.carried.items()):
-            for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
-                own_k[b, :, place] = new_k
-                own_v[b, :, place] = new_v
-        for place, vector in hidden.items():
-            rows[b].hidden[place + 1 : place + 2] = [vector]
-        if lasts[b] is not None:
-            lasts[b] = hidden.get(prepared.plan.fork - 1, lasts[b])
-
-    def keep(row: Row, copy: Callable[[], RowCache]) -> None:
-        b = next(place for place, one in enumerate(rows) if one is row)
-        made = copy()
-        # the parent's own prompt and its own cuts: neither copied nor padded
-        cuts = (*bases[b].cuts, *plans[b].plan.cuts)
-        copies[b] = RowCache(bases[b].prompt, made.own, cuts)
-
-    loop = engine.loop(planned[0][0].processor, keep)
-    for row, live, last in zip(rows, lives, lasts, strict=True):
-        if last is not None:
-            row.hidden = row.hidden[: row.place]  # settle records it itself
-            row.before = live.hidden[row.place - 1] if row.place else None
-            loop.settle([row], last[None])
-    for row, cancel in zip(rows, cancels, strict=True):
-        row.cancel = cancel
-    loop.run(rows, cache)
-    seconds = (time.perf_counter() - started) / len(rows)
+    for fork, cancel in zip(begun, cancels, strict=True):
+        fork.seat.row.cancel = cancel
+    copies = Copies()
+    decode_forks(engine, begun, copies)
+    seconds = (time.perf_counter() - started) / len(begun)
     out = []
-    for b, ((held, edits), prepared, row) in enumerate(zip(planned, plans, rows, strict=True)):
+    for (held, edits), fork in zip(planned, begun, strict=True):
+        row = fork.seat.row
         child = make_trace(
             row,
             engine.reader,
             held.trace.prompt,
             engine.name,
             engine.loaded.revision,
-            Timings(0.0, seconds, len(row.tokens) - prepared.plan.fork),
+            Timings(0.0, seconds, len(row.tokens) - fork.plan.plan.fork),
             parent=held.trace,
             edits=tuple(edits),
-            receipts=prepared.receipts(row.hidden),
+            receipts=fork.plan.receipts(row.hidden),
         )
-        hold(engine, child, row, copies.get(b), held.inputs, held.patches, processor=held.processor)
+        hold(
+            engine, child, row, copies.of(row), held.inputs, held.patches, processor=held.processor
+        )
         out.append(child)
     return out
