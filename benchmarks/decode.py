@@ -7,18 +7,22 @@ A step is one slot of every row; its time is the median from one pass to the nex
 of some answers. The limit is the time to read, once, the weights a step uses and the cache,
 at the bandwidth of a measured copy. On a CPU and one thread times are of the process, not of the
 clock on the wall; ``captured`` is then the graph's step without a graph. ``--divergence N`` tells
-where the words of N questions first differ between the paths, against the eager path with itself
-alone and in a batch. Random weights of the shape are drawn on the device (:mod:`benchmarks.shapes`).
+where the words of N questions first differ between the paths, against the eager path with itself,
+alone and in a batch. Random weights of the shape are drawn on the device
+(:mod:`benchmarks.shapes`).
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -87,33 +91,53 @@ def loop_step(test: Bench, inputs: dict[str, Any], answer: int, repeat: int) -> 
 
 
 def divergence(test: Bench, count: int, tokens: int, answer: int, captured: str) -> None:
-    """Where words first differ between two paths."""
+    """Where words first differ between two paths, beside what the eager path does to itself."""
+    engine = test.engine
+    engine.ids = replace(engine.ids, eos=())  # every answer has its full length
     asked = [test.question(tokens, seed) for seed in range(count)]
+    options = {"max_new_tokens": answer, "budget": 10}
 
     def say() -> list[tuple[int, ...]]:
-        out = [test.engine.decode(one, None, answer, 10).token_ids for one in asked]
-        test.engine.store.clear()
+        out = [engine.decode(one, **options).token_ids for one in asked]
+        engine.store.clear()
+        return out
+
+    def together(rows: int) -> list[tuple[int, ...]]:
+        out: list[tuple[int, ...]] = []
+        for at in range(0, count, rows):
+            some = engine.decode(batched(asked[at : at + rows]), **options)
+            out += [trace.token_ids for trace in (some if isinstance(some, list) else [some])]
+        engine.store.clear()
         return out
 
     mode(test, "eager")
     first, again = say(), say()
-    some = test.engine.decode(batched(asked), None, answer, 10)
-    together = [trace.token_ids for trace in (some if isinstance(some, list) else [some])]
+    paths = {
+        "eager, run again": again,
+        "eager, in batches of 2": together(2),
+        "eager, in batches of 8": together(8),
+        "eager, in batches of 32": together(32),
+    }
     mode(test, captured)
-    replayed = say()
-    print(f"\nfirst differing word, {count} questions of {answer} words")
-    for name, other in (
-        ("eager, run again", again),
-        ("eager, in one batch", together),
-        (f"{captured}, alone", replayed),
-    ):
+    paths |= {f"{captured}, alone": say(), f"{captured}, in batches of 8": together(8)}
+    print(f"\nfirst word that differs from eager, alone: {count} questions of {answer} words\n")
+    print("| path | questions that differ | 95 % interval | a word | median place |")
+    print("|---|---|---|---|---|")
+    for name, other in paths.items():
         places = [
-            next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), None)
+            next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), None)
             for a, b in zip(first, other, strict=True)
         ]
         found = sorted(p for p in places if p is not None)
-        median = found[len(found) // 2] if found else "-"
-        print(f"  {name:22s} {len(found):3d} of {count} differ, median place {median}")
+        low, high = stats.binomtest(len(found), count).proportion_ci(method="wilson")
+        # words up to and with the first that differs: each could have been it
+        looked = sum(answer if p is None else p + 1 for p in places)
+        where = f"{median(found):g}" if found else "–"
+        print(
+            f"| {name} | {len(found)} of {count} | {low:.1%} to {high:.1%} | "
+            f"{len(found) / looked:.3%} | {where} |",
+            flush=True,
+        )
 
 
 def main() -> None:

@@ -5,12 +5,13 @@
                                 [--tables latents branches image] [--threads 1]
 
 Image tokens 256 → 8,192: the vision tower, the prompt pass in parts of 2,048 slots and all at once,
-each with the most memory it takes beside the weights, and a decode step behind it. Latents 1 → 64: the span alone. Branches 1 → 256 at the last latent: time and
-the bytes of their own slots. An exponent is the slope of the least-squares line through the
-logarithms with its 95 % interval (Student's t on the residuals), over all sizes and over the
-upper half, where what is fixed no longer hides the growth; three sizes are the fewest that give an
-interval, two the fewest that give a slope. Sizes above 2,048 image tokens are run once, cold. On a
-CPU and one thread times are the process's own.
+each with the most memory it takes beside the weights, and a decode step behind it. Latents 1 → 64:
+the span alone. Branches 1 → 256 at the last latent: time and the bytes of their own slots. An
+exponent is the slope of the least-squares line through the logarithms with its 95 % interval
+(Student's t on the residuals), over all sizes and over the upper half, where what is fixed no
+longer hides the growth; three sizes are the fewest that give an interval, two the fewest that give
+a slope. Sizes above 2,048 image tokens are run once, cold. On a CPU and one thread times are the
+process's own.
 """
 
 from __future__ import annotations
