@@ -1,6 +1,7 @@
 """Whether a study's 95 % intervals hold the truth in 95 % of studies, on models of known truth.
 
     python benchmarks/coverage.py [--studies 1000] [--items 80 200] [--resamples 1000]
+    python benchmarks/coverage.py --boundary 10000     # the equivalence test at its margin alone
 
 Each model gives m(x, z) and z(x) as a formula, so TE, NDE, NIE, TIE and INT of the population
 are numbers. A study draws items x ~ N(0, 1) and x′ ~ N(1, 1), measures the four cells with
@@ -8,6 +9,10 @@ error and splits them as `launch.py study` does. Per effect the table says how m
 studies had the truth inside their interval (to be 93 to 97 %; choices are counts, whose
 intervals are built to err upwards), then how often an effect that is 0 was called one, and how
 often one as large as the margin was called equivalent to none (each to be 5 % at most).
+
+At the margin itself two one-sided tests at 5 % err in 5 % of studies by construction: for normal
+differences the t statistic at the margin has its nominal distribution, and the other test never
+matters. So 1,000 studies show 5 % ± 1.35; `--boundary` takes enough of them to tell.
 """
 
 from __future__ import annotations
@@ -25,13 +30,20 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from core.measures.paired import paired_change  # noqa: E402
 from core.measures.small_samples import mean_interval  # noqa: E402
-from core.measures.statistics import EFFECT, EQUIVALENT, verdict  # noqa: E402
+from core.measures.statistics import (  # noqa: E402
+    EFFECT,
+    EQUIVALENT,
+    Interval,
+    verdict,
+    wilson,
+)
 from core.study.mediation import Split, split  # noqa: E402
 
 Array = NDArray[np.float64]
 PARTS = ("total", "direct", "indirect", "total_indirect", "interaction")
-SHORT = ("TE", "NDE", "NIE", "TIE", "INT", "NIE/TE")
+SHORT = ("TE", "NDE", "NIE", "TIE", "INT", "NIE/TE", "TIE/TE")
 
 
 @dataclass(frozen=True)
@@ -104,8 +116,8 @@ MODELS = {
 }
 
 
-def study(model: Model, seed: int, items: int, resamples: int) -> tuple[Split, Array]:
-    """One simulated study: its split, and the differences NIE is the mean of."""
+def cells_of(model: Model, seed: int, items: int) -> tuple[list[Array], list[str]]:
+    """What one simulated study measures: its four cells, and the picture of each item."""
     draw = np.random.default_rng(seed)
 
     def inputs(mean: float) -> Array:
@@ -128,8 +140,23 @@ def study(model: Model, seed: int, items: int, resamples: int) -> tuple[Split, A
     silent = draw.random(items) >= model.emits
     cells = [np.where(silent, np.nan, cell) for cell in cells]
     clusters = [str(place // model.together) for place in range(items)]
+    return cells, clusters
+
+
+def study(model: Model, seed: int, items: int, resamples: int) -> tuple[Split, Interval]:
+    """One simulated study: its split, and the interval NIE's equivalence is read from."""
+    cells, clusters = cells_of(model, seed, items)
     found = split(*cells, clusters=clusters, resamples=resamples, seed=seed)
-    return found, cells[3] - cells[0]
+    return found, narrow(model, cells, clusters, resamples, seed)
+
+
+def narrow(
+    model: Model, cells: Sequence[Array], clusters: Sequence[str], resamples: int, seed: int
+) -> Interval:
+    """The 90 % interval of NIE, as a study makes it: choices are paired rates."""
+    if model.choice:
+        return paired_change(cells[0], cells[3], 0.9)
+    return mean_interval(cells[3] - cells[0], clusters, 0.9, resamples, seed)
 
 
 @dataclass
@@ -137,7 +164,8 @@ class Tally:
     """Counts over the studies of one model.
 
     Attributes:
-        covered: studies with the truth inside, by part and of the share mediated.
+        covered: studies with the truth inside, by part and of the shares mediated (NIE/TE as
+            “pure”, TIE/TE as “whole”).
         shares: studies that gave a share.
         false_effect: studies that called an effect of 0 one, over all parts that are 0.
         false_equivalent: studies that called NIE equivalent to none within ±NIE.
@@ -151,10 +179,10 @@ class Tally:
 
 def simulate(model: Model, studies: int, items: int, resamples: int) -> Tally:
     """Many studies of one model."""
-    tally = Tally(dict.fromkeys((*PARTS, "pure"), 0))
+    tally = Tally(dict.fromkeys((*PARTS, "pure", "whole"), 0))
     values = model.values
     for seed in range(studies):
-        found, through = study(model, seed, items, resamples)
+        found, few = study(model, seed, items, resamples)
         for part, value in values.items():
             inside = value in getattr(found, part)
             tally.covered[part] += inside
@@ -162,13 +190,22 @@ def simulate(model: Model, studies: int, items: int, resamples: int) -> Tally:
         if found.pure.low == found.pure.low:
             tally.shares += 1
             tally.covered["pure"] += values["indirect"] / values["total"] in found.pure
+            tally.covered["whole"] += values["total_indirect"] / values["total"] in found.whole
         if abs(values["indirect"]) > 1e-12:
-            groups = [str(place // model.together) for place in range(items)]
-            narrow = mean_interval(through, groups, 0.9, resamples, seed)
-            said = verdict(found.indirect, narrow, abs(values["indirect"]))
+            said = verdict(found.indirect, few, abs(values["indirect"]))
             tally.false_equivalent += said == EQUIVALENT
             assert said != EFFECT or 0.0 not in found.indirect
     return tally
+
+
+def boundary(model: Model, studies: int, items: int, resamples: int) -> int:
+    """Studies that call NIE equivalent to none within ±NIE."""
+    margin, wrong = abs(model.values["indirect"]), 0
+    for seed in range(studies):
+        cells, clusters = cells_of(model, seed, items)
+        few = narrow(model, cells, clusters, resamples, seed)
+        wrong += verdict(few, few, margin) == EQUIVALENT
+    return wrong
 
 
 def row(name: str, model: Model, tally: Tally, studies: int) -> str:
@@ -176,8 +213,8 @@ def row(name: str, model: Model, tally: Tally, studies: int) -> str:
     nothing = sum(abs(value) < 1e-12 for value in model.values.values())
     shares = [tally.covered[part] / studies for part in PARTS]
     if tally.shares:
-        shares.append(tally.covered["pure"] / tally.shares)
-    cells = [f"{100 * value:6.1f}" for value in shares] + ["     –"] * (6 - len(shares))
+        shares += [tally.covered[part] / tally.shares for part in ("pure", "whole")]
+    cells = [f"{100 * value:6.1f}" for value in shares] + ["     –"] * (7 - len(shares))
     wrong = f"{100 * tally.false_effect / studies / nothing:6.1f}" if nothing else "     –"
     equal = f"{100 * tally.false_equivalent / studies:6.1f}" if model.truth[2] else "     –"
     return f"{name:20}{' '.join(cells)}   {wrong}   {equal}"
@@ -190,8 +227,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--items", type=int, nargs="+", default=[80, 200])
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--boundary", type=int, metavar="STUDIES", help="the margin itself alone")
     options = parser.parse_args(arguments)
     for items in options.items:
+        if options.boundary:
+            print(f"\n{items} items, {options.boundary} studies: NIE = margin called equivalent, %")
+            for name in options.models:
+                if not MODELS[name].truth[2]:
+                    continue
+                wrong = boundary(MODELS[name], options.boundary, items, options.resamples)
+                found = wilson(wrong, options.boundary)
+                print(
+                    f"{name:20}{100 * found.estimate:6.2f} "
+                    f"({100 * found.low:.2f} to {100 * found.high:.2f})",
+                    flush=True,
+                )
+            continue
         print(f"\n{items} items, {options.studies} studies: % of intervals that hold the truth")
         print(f"{'':20}{' '.join(f'{name:>6}' for name in SHORT)}   false effect, equivalent, %")
         for name in options.models:

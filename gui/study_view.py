@@ -62,7 +62,8 @@ def partial(study: Study) -> tuple[str, ...]:
 
 def plan_html(arms: tuple[Arm, ...], items: int, sentence: str) -> str:
     """What would be done, and what so many items can show (before anything is run)."""
-    from core.measures.statistics import items_for_equivalence, minimum_detectable
+    from core.measures.statistics import items_to_exclude, minimum_detectable
+    from core.study import Margins
 
     rows = "".join(
         f"<li><b>{escape(arm.name)}</b>{' (exploratory)' * (not arm.declared)} "
@@ -70,10 +71,12 @@ def plan_html(arms: tuple[Arm, ...], items: int, sentence: str) -> str:
         for arm in arms
     )
     least = minimum_detectable(items, 0.1)
-    need = items_for_equivalence(0.02, 0.01)
+    margins = Margins()
+    few, many = (items_to_exclude(m) for m in (margins.flips, margins.accuracy))
     return (
         f"<p>{escape(sentence)} {items} items × {len(arms)} arms. Where a tenth of the answers "
-        f"changes, a net change of {least:.1%} would be seen (80 % power); to show that there is "
-        f"none beyond 2 points takes about {need} items where hardly any answer changes.</p>"
+        f"changes, a net change of {least:.1%} would be seen (80 % power). That an arm changes "
+        f"nothing is shown, within the margins as they stand at first, with {many} items of "
+        f"which none changes ({few} where the logit difference holds still as well).</p>"
         f"<details><summary>What is done to every item</summary><ol>{rows}</ol></details>"
     )

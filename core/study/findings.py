@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.measures.paired import paired_change
 from core.measures.similarity import across_runs, cosine, within_run
 from core.measures.statistics import (
     EFFECT,
     EQUIVALENT,
     INCONCLUSIVE,
     Interval,
-    paired_rates,
     verdict,
 )
 from core.study.intervals import mean_of
@@ -224,7 +224,7 @@ def _apart(study: Study, name: str, one: Pairs, other: Pairs) -> Line:
     wide, narrow = (
         mean_of(a.right() - b.right(), a.clusters, level, design)
         if a.clustered
-        else paired_rates(b.right(), a.right(), level)
+        else paired_change(b.right(), a.right(), level)
         for level in (design.level, 2 * design.level - 1)
     )
     return name, wide, verdict(wide, narrow, design.margins.accuracy)

@@ -1,8 +1,9 @@
 """Intervals of what an arm changed: by item where items stand alone, by cluster where not.
 
-Single right-or-wrong items have the exact tools of paired rates (Wilson, Newcombe). Clusters
-and draws have the bootstrap of :mod:`core.measures.small_samples`; where nothing varies it
-would be certain of itself, and the clusters' number alone says how unsure it has to be.
+Single right-or-wrong items have the score intervals of rates (Wilson) and of paired changes
+(:mod:`core.measures.paired`). Clusters and draws have the bootstrap of
+:mod:`core.measures.small_samples`; where nothing varies it would be certain of itself, and the
+clusters' number alone says how unsure it has to be.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.measures.paired import paired_change
 from core.measures.small_samples import mean_interval
-from core.measures.statistics import Interval, paired_rates, wilson
+from core.measures.statistics import Interval, wilson
 from core.study.design import Design
 from core.study.pairs import Array, Pairs
 
@@ -22,7 +24,7 @@ NOTHING = Interval(float("nan"), float("nan"), float("nan"))
 
 
 def accuracy_change(pairs: Pairs, level: float, design: Design) -> Interval:
-    """Δ accuracy: Newcombe's interval for single pairs, bootstrap by cluster otherwise.
+    """Δ accuracy: score intervals for single pairs, bootstrap by cluster otherwise.
 
     Where no item of any cluster changes the bootstrap would be certain; then one item a
     cluster stands for it, which is the most clusters can tell.
@@ -31,14 +33,14 @@ def accuracy_change(pairs: Pairs, level: float, design: Design) -> Interval:
         return NOTHING
     base, right = pairs.base_right(), pairs.right()
     if not pairs.clustered:
-        return paired_rates(base, right, level)
+        return paired_change(base, right, level)
     found = mean_interval(right - base, pairs.clusters, level, design.resamples, design.seed)
     if found.low < found.high:
         return found
     first = list(
         {name: place for place, name in reversed(list(enumerate(pairs.clusters)))}.values()
     )
-    single = paired_rates(base[first], base[first], level)
+    single = paired_change(base[first], base[first], level)
     return Interval(
         found.estimate, found.estimate + single.low, found.estimate + single.high, level
     )

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from core.measures.paired import paired_change
 from core.measures.resampling import clustered
 from core.measures.small_samples import mean_interval, ratio_interval
-from core.measures.statistics import Interval, paired_rates, wilson
+from core.measures.statistics import Interval, wilson
 from core.study.effects import LEAST_ITEMS, plain_value
 from core.study.intervals import NOTHING
 from core.study.pairs import Array
@@ -110,7 +111,7 @@ def split(
 
     def between(before: Array, after: Array) -> Interval:
         # choices of single items are paired rates, which have an interval of their own
-        return paired_rates(before, after, level) if alone and len(a) else mean(after - before)
+        return paired_change(before, after, level) if alone and len(a) else mean(after - before)
 
     total, direct, indirect = b - a, c - a, d - a
     effect = between(a, b)

@@ -30,9 +30,9 @@ def effects(study: Study) -> str:
                 margins.accuracy,
                 "F3  Change of accuracy, points",
             ),
-            f"F3 Change of accuracy against the base, points; {n}, {level} (Newcombe; bootstrap by "
-            "picture where items share one). Shaded: the declared margin; right: the verdict on it "
-            "alone.",
+            f"F3 Change of accuracy against the base, points; {n}, {level} (Newcombe and Tango; "
+            "bootstrap by picture where items share one). Shaded: the declared margin; right: the "
+            "verdict on it alone.",
             of_forest(
                 [(e.arm, e.change, e.on_accuracy) for e in declared], "points", 100, "verdict"
             ),
