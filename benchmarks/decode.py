@@ -22,7 +22,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from scipy import stats
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -30,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.shapes import SETTLED, Bench, asked_for, made  # noqa: E402
 from core.engine.captured import Captured  # noqa: E402
 from core.engine.prompts import batched  # noqa: E402
+from core.measures.statistics import wilson  # noqa: E402
 
 
 def bandwidth(device: torch.device) -> float:
@@ -129,12 +129,12 @@ def divergence(test: Bench, count: int, tokens: int, answer: int, captured: str)
             for a, b in zip(first, other, strict=True)
         ]
         found = sorted(p for p in places if p is not None)
-        low, high = stats.binomtest(len(found), count).proportion_ci(method="wilson")
+        within = wilson(len(found), count)
         # words up to and with the first that differs: each could have been it
         looked = sum(answer if p is None else p + 1 for p in places)
         where = f"{median(found):g}" if found else "–"
         print(
-            f"| {name} | {len(found)} of {count} | {low:.1%} to {high:.1%} | "
+            f"| {name} | {len(found)} of {count} | {within.low:.1%} to {within.high:.1%} | "
             f"{len(found) / looked:.3%} | {where} |",
             flush=True,
         )

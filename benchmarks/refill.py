@@ -114,7 +114,7 @@ def main() -> None:
             for refilled in (True, False):
                 taken.append(
                     test.seconds(
-                        lambda width=width, refilled=refilled: batches.run(width, refilled),
+                        lambda width=width, refilled=refilled, of=batches: of.run(width, refilled),
                         options.repeat,
                     )
                 )

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ RECOMPILES = 64
 EXACT, ROUNDED = 1e-3, 5e-2
 """How far a recorded step may lie from the plain one, as a share of its length: in float32, and
 in 16 bits, where fused kernels round less often."""
+
+_RECORDING = Lock()  # a process may record one graph at a time, whatever its engines do
 
 MODES = ("eager", "static", "graph", "compiled")
 
@@ -237,7 +240,7 @@ class _Step:
         Nothing of the graph's own memory is read after a replay, so all graphs may use one
         ``pool`` in any order. Only this thread's calls may disturb the recording.
         """
-        with torch.cuda.device(self.embeds.device):
+        with _RECORDING, torch.cuda.device(self.embeds.device):
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UPS):

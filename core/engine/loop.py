@@ -89,15 +89,17 @@ class Loop:
         logits = self.passes.logits(hidden)  # (B, V)
         logprobs = logits.log_softmax(-1)
         top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
-        # one reading of the device a step: double holds ids and float32 values exactly
+        # one reading of the device a step: ids and the bits of the values (no doubles on MPS)
         best = logits.argmax(-1, keepdim=True)
-        read = torch.cat([best.double(), top.indices.double(), top.values.double()], -1).tolist()
+        ids = torch.cat([best, top.indices], -1).int()
+        bits = torch.cat([ids, top.values.contiguous().view(torch.int32)], -1).cpu()
+        chosen, values = bits.tensor_split([ids.shape[-1]], dim=-1)
+        read = zip(chosen.tolist(), values.contiguous().view(torch.float32).tolist(), strict=True)
         beyond = []
-        for b, (row, (first, *numbers)) in enumerate(zip(rows, read, strict=True)):
+        for b, (row, ((first, *likeliest), numbers)) in enumerate(zip(rows, read, strict=True)):
             row.hidden.append(hidden[b])
-            token = row.settle(self._sample(row, logits[b], int(first)), hidden[b], self.latent_end)
-            half = len(numbers) // 2
-            likely = dict(zip(map(int, numbers[:half]), numbers[half:], strict=True))
+            token = row.settle(self._sample(row, logits[b], first), hidden[b], self.latent_end)
+            likely = dict(zip(likeliest, numbers, strict=True))
             row.top.append(tuple(likely.items()))
             row.logprobs.append(likely.get(token, 0.0))
             if token not in likely:

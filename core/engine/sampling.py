@@ -17,6 +17,7 @@ def draw(scores: Tensor, settings: Settings, place: int) -> int:
     """One token id from processed scores (V,) of pass ``place``."""
     if settings.temperature <= 0:
         return int(scores.argmax())
+    scores = scores.cpu() if scores.device.type == "mps" else scores  # which has no doubles
     shaped = _shape(scores.double() / settings.temperature, settings)
     probabilities = torch.softmax(shaped, -1).cpu()
     generator = torch.Generator().manual_seed((settings.seed * 1_000_003 + place) % (1 << 62))

@@ -72,6 +72,25 @@ def test_a_batch_of_other_lengths_is_the_same(lab: Lab) -> None:
     both(engine, work)
 
 
+@pytest.mark.parametrize("part", ["both", "keys", "values"])
+def test_slots_of_another_run_are_the_same(lab: Lab, part: str) -> None:
+    engine = lab("monet-sft")
+    trace = saying(engine, "xSxxxxxxx", longest=16)
+    donor = saying(engine, "xSxxxxxxx", longest=16, seed=2)
+    edits = [
+        [Edit("slot", donor=donor, part=part)],
+        [Edit("slot", donor=donor, part=part, layers=(1, 2), steps=[1])],
+    ]
+
+    def work() -> list[Trace]:
+        made = [engine.branch(trace, edits[0]), *engine.branches(trace, edits, keep=True)]
+        # a branch of a run whose slots were exchanged keeps them
+        other = Edit("gaussian", steps=[2], dose=0.8, mode="cached")
+        return [*made, engine.branch(made[2], [other])]
+
+    both(engine, work)
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edited_branch_is_the_same(lab: Lab, name: str) -> None:
     engine = lab("monet-sft")

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.engine import packing, together
+from core.engine import branching, packing, together
 from core.engine.packing import Load, packed
 from core.records import Edit
 from tests.core.engine.conftest import Lab
@@ -53,23 +53,26 @@ def test_who_shares_a_prompt_is_not_torn_apart() -> None:
     assert packed(jobs, 1, 1100) == [[0, 2, 4], [1, 3, 5]]
 
 
-@pytest.mark.parametrize("most", [1, 40_000, 1 << 30])
+@pytest.mark.parametrize("fit", [0, 2, 100])
 def test_small_batches_give_what_large_ones_give(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, most: int
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, fit: int
 ) -> None:
     engine = lab("monet-sft")
     runs = engine.run_many(QUESTIONS, budget=3, force_latents=True, max_new_tokens=8)
     edit = [Edit("gaussian", steps=[1], dose=1.0)]
     alone = [engine.branch(run, edit) for run in runs]
     batches: list[int] = []
-    gathered = together.gathered
+    begin = branching._batch
     monkeypatch.setattr(
-        together, "gathered", lambda bases, at: batches.append(len(bases)) or gathered(bases, at)
+        branching, "_batch", lambda first: batches.append(len(first)) or begin(first)
     )
-    monkeypatch.setattr(packing, "LEAST_ROOM", most)
+    longest = max(len(run.prompt.input_ids) + len(run.token_ids) for run in runs)
+    room = packing.slot_bytes(engine.passes) * longest * fit
+    monkeypatch.setattr(packing, "LEAST_ROOM", room)
     made = together.branches(engine, [(run, edit) for run in runs])
-    assert sum(batches) == len(runs)
-    assert (len(batches) == 1) == (most == 1 << 30)
+    assert len(made) == len(runs)
+    assert max(batches) <= max(1, fit)
+    assert (max(batches) > 1) == (fit > 1)
     for one, many in zip(alone, made, strict=True):
         assert not isinstance(many, Exception)
         assert many.parent == one.parent
@@ -77,7 +80,7 @@ def test_small_batches_give_what_large_ones_give(
         assert difference(engine.logits(many), engine.logits(one)) <= 1e-4
 
 
-def test_questions_beyond_the_room_are_asked_in_several_batches(
+def test_questions_beyond_the_room_wait_for_a_place(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = lab("monet-sft")
