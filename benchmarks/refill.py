@@ -47,7 +47,7 @@ class Batches:
 
         def ends_after(*args, **kwargs):  # type: ignore[no-untyped-def]
             row = forked(*args, **kwargs)
-            row.limit = row.place + next(left)
+            row.limit = row.place + BUDGET + next(left)
             return row
 
         branching.fork_row = ends_after
@@ -56,6 +56,7 @@ class Batches:
         finally:
             branching.fork_row = forked
         traces = [one for one in found if isinstance(one, Trace)]
+        assert len(traces) == len(jobs), found
         self.said += [trace.token_ids for trace in traces]
         engine.store.forget(*(trace.id for trace in traces))
 
@@ -74,7 +75,7 @@ class Batches:
             self.run(width, refilled)
         finally:
             engine.passes.decode = usual  # type: ignore[method-assign]
-        return passes, sum(self.words) / rows
+        return passes, sum(len(said) for said in self.said) / rows
 
 
 def main() -> None:
@@ -105,7 +106,7 @@ def main() -> None:
         say = {"max_new_tokens": 200, "budget": BUDGET, "force_latents": True}
         runs = [test.engine.decode(test.question(options.tokens, n), **say) for n in range(count)]
         jobs = [
-            (runs[n % count], [Edit("gaussian", steps=[BUDGET - 1], dose=1.0, seed=n)])
+            (runs[n % count], [Edit("gaussian", steps=[0], dose=1.0, seed=n)])
             for n in range(options.rows)
         ]
         batches = Batches(test, jobs, words)

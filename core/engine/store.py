@@ -171,7 +171,8 @@ class Store:
         found: OrderedDict[int, tuple[int, list[str]]] = OrderedDict()
         for name, held in self._held.items():
             size, names = found.pop(id(held.inputs), (0, []))
-            found[id(held.inputs)] = max(size, held.prompt_bytes), [*names, name]
+            names.append(name)
+            found[id(held.inputs)] = max(size, held.prompt_bytes), names
         return found
 
     def _bytes(self) -> int:

@@ -1,6 +1,7 @@
 """Which model a command works with and how it is loaded: flags that several commands share."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +30,21 @@ def checkpoint(value: str) -> str:
             f"there is no folder {value}, give a checkpoint's folder or a hub id as OWNER/NAME"
         )
     return value
+
+
+class Threads(argparse.Action):
+    """Takes the number of threads down where torch looks for it when it is imported."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if not str(values).isdigit() or not int(str(values)):
+            parser.error(f"argument --threads: {values!r} is no number of threads, give 1 or more")
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(values)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -63,4 +79,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         choices=["sdpa", "eager", "flash_attention_2"],
         default="sdpa",
         help="attention implementation (default: sdpa)",
+    )
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        action=Threads,
+        default=argparse.SUPPRESS,
+        help="most threads on a CPU; small passes take one anyway (default: one a core)",
     )
