@@ -23,6 +23,7 @@ def forest(
     scale: float = 100.0,
     unit: str = "points",
     signed: bool = True,
+    digits: int | None = None,
 ) -> str:
     """Estimates with their intervals, one a row, the equivalence band shaded.
 
@@ -31,6 +32,7 @@ def forest(
         margin: half-width of the band in the interval's own unit, or None.
         scale: factor from the interval's unit to the axis's.
         signed: numbers are differences and carry their sign.
+        digits: behind the point; None gives one, or two where the unit is not scaled.
     """
     shown = [(label, i, note) for label, i, note in rows if i.estimate == i.estimate]
     if not shown:
@@ -41,7 +43,7 @@ def forest(
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low or 1.0)
     low, high = low - room, high + room
-    digits = 1 if scale > 1 else 2
+    places = (1 if scale > 1 else 2) if digits is None else digits
 
     def x(value: float) -> float:
         return LEFT + (value * scale - low) / (high - low) * WIDE
@@ -58,11 +60,10 @@ def forest(
     parts.append(line(x(0), 26, x(0), 32 + ROW * len(shown), GREY))
     for row, (label, interval, note) in enumerate(shown):
         y = 42 + ROW * row
-        said = (
-            f"{interval.estimate * scale:{sign}.{digits}f} "
-            f"({_low(interval) * scale:{sign}.{digits}f} to "
-            f"{_high(interval) * scale:{sign}.{digits}f})"
-        )
+        drawn = interval.estimate, _low(interval), _high(interval)
+        # + 0.0: what rounds to nothing has no sign
+        shown_ = [f"{round(value * scale, places) + 0.0:{sign}.{places}f}" for value in drawn]
+        said = "{} ({} to {})".format(*shown_)
         parts += [
             text(LEFT - 10, y + 4, label, anchor="end"),
             line(x(_low(interval)), y, x(_high(interval)), y, BLUE, 2),

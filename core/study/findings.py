@@ -148,10 +148,11 @@ def _answers(study: Study) -> Finding | None:
     holds = _all([(e.arm, e.flips, e.verdict) for e in tried]) if tried else None
     count = {how: sum(e.verdict == how for e in tried) for how in (EQUIVALENT, EFFECT)}
     doses = f"edits with a dose of ε ≥ {least:g}"
+    every = f"all {len(tried)} {doses} are" if len(tried) > 1 else f"the only one of the {doses} is"
     head = {
-        True: f"barely move: all {len(tried)} {doses} are equivalent to none (two one-sided tests "
+        True: f"barely move: {every} equivalent to none (two one-sided tests "
         "against the margins declared before the run)",
-        False: f"move: all {len(tried)} {doses} have an effect",
+        False: f"move: {len(tried)} of {len(tried)} {doses} have an effect",
         None: f"do not move alike: {count[EQUIVALENT]} of {len(tried)} {doses} are equivalent to "
         f"none, {count[EFFECT]} have an effect, the others are inconclusive",
     }[holds]

@@ -11,6 +11,7 @@ from core.measures.statistics import Interval
 from core.study.effects import LEAST_ITEMS, Effect
 from core.study.evidence import Evidence, any_follow
 from core.study.intervals import NOTHING, share
+from core.study.mediation import unsure
 from core.study.pairs import Pair, agree
 
 
@@ -85,4 +86,5 @@ def rescue(evidence: Evidence) -> Interval | None:
     if len(values) < LEAST_ITEMS:
         return None
     design = evidence.design
-    return mean_interval(values, names, design.level, design.resamples, design.seed)
+    found = mean_interval(values, names, design.level, design.resamples, design.seed)
+    return unsure(found, np.array(values), len(set(names)), 1.0)

@@ -30,6 +30,7 @@ def heat(
     said: Sequence[Sequence[str]] = (),
     left: int = LEFT,
     cell: int = CELL,
+    full: float | None = None,
 ) -> str:
     """A table of numbers as colours and numbers.
 
@@ -43,11 +44,12 @@ def heat(
         said: what each cell says when it is pointed at, in place of its number.
         left: room for the rows' names, px.
         cell: width of a cell, px.
+        full: the number that has the full colour; None for the largest there is.
     """
     known = [abs(v) for row in values for v in row if v == v]
     if not known:
         return ""
-    most = max(known) or 1.0
+    most = full or max(known) or 1.0
     if digits is None:
         digits = min(4, max(0, 2 - math.floor(math.log10(most))))
     wide = max(left + cell * len(columns) + 20, 460)

@@ -54,10 +54,10 @@ def _by_task(
     }
     shares = " and ".join(f"{share:.0%}" for share in axes.shares)
     last = purity(table[:, -1], tasks, min(NEAR, count - 1))
-    said = (
-        f"PCA of all steps together; the axes carry {shares} of the variance. Of the "
-        f"{last.k} nearest at the last step {last.value:.0%} have the same task (chance "
-        f"{last.chance:.0%})"
+    said = f"PCA of all steps together; the axes carry {shares} of the variance"
+    near = (
+        f" In the space itself {last.value:.0%} of the {last.k} nearest at the last step have the "
+        f"same task (chance {last.chance:.0%})."
     )
     beside = ""
     if edited:
@@ -72,8 +72,8 @@ def _by_task(
             groups, paths, "F10  Latents on their first two principal axes, by task", said, edited
         ),
         f"F10 Latents of n = {count} items on their first two principal axes, by task; lines: the "
-        f"mean course over the steps.{beside} A map, no evidence: distances off its plane are not "
-        "seen; no interval.",
+        f"mean course over the steps.{beside}{near} A map, no evidence: distances off its plane "
+        "are not seen; no interval.",
         _rows(everything),
     )
 
@@ -108,12 +108,12 @@ def _among(table: Tensor, around: Mapping[str, Tensor]) -> str:
             places,
             [],
             "F10b  Latents among the picture's patches and the question's words",
-            f"joint PCA; the axes carry {shares} of the variance. Of the {near.k} nearest by "
-            f"cosine {near.value:.0%} are of the same kind (chance {near.chance:.0%})",
+            f"joint PCA; the axes carry {shares} of the variance",
         ),
         f"F10b Latents, the patches of their pictures and the words of their questions as they "
         f"are fed, on the principal axes of all of them together; n = {items} items, no interval. "
-        f"Median lengths: {lengths}.",
+        f"Median lengths: {lengths}. In the space itself {near.value:.0%} of the {near.k} nearest "
+        f"by cosine are of the same kind (chance {near.chance:.0%}).",
         _rows(places),
     )
 

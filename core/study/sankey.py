@@ -11,8 +11,8 @@ from html import escape
 from core.study.figures import BLUE, GREEN, GREY, ORANGE, RED, opened, text
 
 FLOWS = {"R→R": BLUE, "R→W": RED, "W→R": GREEN, "W→W": GREY, "W→W′": ORANGE}
-ACROSS, WIDE, HIGH, NODE = 4, 236, 150, 10
-LEFT, RIGHT, TALL, APART = 38, 190, 76, 8
+ACROSS, WIDE, HIGH, NODE = 4, 240, 158, 10
+LEFT, RIGHT, TALL, APART = 50, 168, 76, 12
 """Where a panel's nodes stand, how tall all items are, and the gap between right and wrong."""
 
 
@@ -73,7 +73,7 @@ def _panel(name: str, counts: Mapping[str, int]) -> str:
         starts[before] += thick
         ends[after] += thick
     moved = [f"{flow} {counts[flow]}" for flow in FLOWS if flow != "W→W" and counts.get(flow)]
-    parts.append(text(0, 24 + TALL + APART + 14, " · ".join(moved[:4]), fill=GREY))
+    parts.append(text(0, 28 + TALL + APART + 14, " · ".join(moved[:4]), fill=GREY))
     return "".join(parts)
 
 

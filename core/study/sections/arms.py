@@ -138,23 +138,23 @@ def _doses(study: Study, shown: Sequence[Effect]) -> str:
 
 def _effects_table(shown: Sequence[Effect]) -> str:
     head = [
-        "arm", "what is done", "items", "Δ accuracy", "all items", "answers changed",
-        "follows donor", "Δ logit", "ε", "p (adjusted)", "detectable", "verdict",
+        "arm", "items", "verdict", "Δ accuracy", "answers changed", "follows donor", "Δ logit", "ε",
+        "Δ accuracy, all items", "p (adjusted)", "detectable", "what is done",
     ]  # fmt: skip
     rows = [
         [
             effect.arm + ("" if effect.declared else " (exploratory)"),
-            effect.says,
             f"{effect.items}" + (f" (+{effect.silent} silent)" if effect.silent else ""),
+            effect.verdict,
             interval(effect.change, 100),
-            interval(effect.intention, 100),
             interval(effect.flips, 100, signed=False),
             interval(effect.follow, 100, signed=False),
             interval(effect.logit, 1, 2),
             number(effect.dose.get("epsilon")),
+            interval(effect.intention, 100),
             number(effect.adjusted, 3),
             number(100 * effect.detectable, 1),
-            effect.verdict,
+            effect.says,
         ]
         for effect in shown
     ]
@@ -226,6 +226,6 @@ def _classes(study: Study, arms: Sequence[str]) -> tuple[str, Numbers]:
         said.append(words)
     drawn = heat.heat(
         values, list(arms), columns, "F17  Answers that become the donor's, %", "", "", "%",
-        digits=0, said=said, left=250, cell=78,
+        digits=0, said=said, left=250, cell=78, full=100.0,
     )  # fmt: skip
     return drawn, (["arm", "task", "items", "%", "low", "high"], numbers)

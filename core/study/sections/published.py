@@ -43,6 +43,7 @@ def published(said: Sequence[Finding], study: Study) -> str:
                     scale=scale,
                     unit=unit,
                     signed=signed,
+                    digits=3 if not unit else None,
                 ),
                 f"{name} {finding.name.capitalize()}: {what}; n = {finding.items} items, "
                 f"{100 * study.design.level:g} % intervals; shaded: the margin that was declared; "

@@ -57,6 +57,19 @@ def test_every_figure_is_drawn_or_left_out_with_a_reason(pages):
     assert {"F11", "F14"} <= named(pages[0])[0]
 
 
+def test_every_figure_is_saved_with_its_numbers(pages):
+    for page in pages:
+        for shown in re.findall(r"<figure data-figure='([^']+)'>(.*?)</figure>", page, re.S):
+            assert f"download='{shown[0]}.csv'" in shown[1], shown[0]
+
+
+def test_what_results_were_held_against_is_said_with_where_it_comes_from(pages):
+    page = pages[0]
+    for name in ("--margin-accuracy", "--least-dose", "--least-emission", "--little", "--level"):
+        assert name in page
+    assert "Schuirmann 1987" in page
+
+
 def test_captions_say_how_many_and_which_intervals(pages):
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", pages[1]):
         assert re.search(r"n = \d+|n beside each|One run", caption), caption
