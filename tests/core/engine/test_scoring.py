@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.engine import Engine
+from core.engine import Engine, together
 from core.errors import InputError
 from core.records import Edit, Trace
 from tests.core.engine import tiny
@@ -111,3 +111,30 @@ def test_without_an_option_there_is_nothing_to_score(lab: Lab) -> None:
     with pytest.raises(InputError, match="at least one"):
         engine.score(trace, ["", "  "])
     assert len(engine.score(trace, ["red"])) == 1
+
+
+def test_all_options_of_all_runs_go_through_the_model_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = lab("monet")
+    asked = {"force_latents": True, "budget": 3, "max_new_tokens": 8}
+    runs = [engine.run(tiny.picture(n), "Where?", **asked) for n in range(2)]
+    options = ["left", "right side up", "down"]
+    one_by_one = [engine.score(run, options) for run in runs]
+    fed: list[tuple[int, int]] = []
+    step = engine.passes.step
+    monkeypatch.setattr(
+        engine.passes,
+        "step",
+        lambda cache, embeds, at: (
+            fed.append((embeds.shape[0], cache.prompt[0][0].shape[0])) or step(cache, embeds, at)
+        ),
+    )
+    engine.score(runs[0], options)
+    assert fed == [(3, 1)]  # a row an option, the prompt shared by all
+    fed.clear()
+    many = together.scores(engine, [(run, options) for run in runs])
+    assert fed == [(6, 6)]
+    for one, other in zip(one_by_one, many, strict=True):
+        assert not isinstance(other, Exception)
+        assert other == pytest.approx(one, abs=1e-4)
