@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DAYS = 7  # an untouched session is deleted after so many
 AGAIN = 30.0  # seconds until a session that could not be written is tried again
 STILL = 0.3  # seconds without a change before a session is written
+PATIENCE = 3.0  # seconds a session that is due gives way to a run or an edit under way
 NAME = re.compile(r"[A-Za-z0-9_-]{32}")
 SUFFIX = ".zscope"
 
@@ -149,16 +150,24 @@ class Autosave:
         while True:
             self._wake.wait(3600)
             time.sleep(STILL)
-            with self._lock:
-                now = time.monotonic()
-                due = [(n, o) for n, o in self._open.items() if o.due and o.due <= now]
-                if not any(o.due for o in self._open.values() if o.due > now):
-                    self._wake.clear()
-            for name, entry in due:
+            for name, entry in self._due(time.monotonic()):
                 self._write(name, entry)
             if time.monotonic() - cleaned > 3600:
                 cleaned = time.monotonic()
                 self.expire()
+
+    def _due(self, now: float) -> list[tuple[str, Open]]:
+        """What is to be written now; somebody who is just waiting for an answer comes first."""
+        with self._lock:
+            changed = [(n, o) for n, o in self._open.items() if o.due]
+            due = [
+                (n, o)
+                for n, o in changed
+                if o.due <= now and (not o.visit.going or now - o.due > PATIENCE)
+            ]
+            if len(due) == len(changed):
+                self._wake.clear()
+        return due
 
     def _write(self, name: str, entry: Open) -> None:
         assert self.folder is not None

@@ -43,11 +43,11 @@ def serve(load, state=None, shipped=None):
     return page, address
 
 
-def serve_model(folder):
+def serve_model(folder, state=None):
     """A running page with the model of ``folder`` behind it, ready; the caller closes it."""
     from gui import app
 
-    options = app.Options(model=str(folder), port=free_port())
+    options = app.Options(model=str(folder), port=free_port(), state=state)
     page = app.build(options)
     address = app.launch(page, options)
     page.workshop.start()

@@ -70,8 +70,13 @@ def told(visit):
 def test_an_example_is_made_again_in_a_fresh_interpreter(room, tmp_path):
     item = room.items[1]
     visit = asked(room, item.image, item.question, 1)
+    # a branch of the branch that is shown, and one of that: edits stack
+    further = [core.Edit("rotate", steps=[1], angle=90.0, seed=3)]
+    acts.apply(visit, room, visit.edited, further)
+    acts.apply(visit, room, visit.edited, [core.Edit("zero", steps=[2], mode="pinned")])
     script = Script(visit, room, source_of(room.engine, ROOT), "unused").text()
     assert "session" not in script
+    assert script.count("engine.branch(") == 4  # the two on screen rest on two more
     assert "examples[1].image" in script
     lines = output(script, tmp_path)
     assert lines[-1] == told(visit)
@@ -149,6 +154,19 @@ def test_what_was_made_with_another_model_can_be_looked_at(shelf, room, tmp_path
     sessions.show(again, load(tmp_path / "a.zscope"), room, fresh=True)
     assert again.say.startswith("These runs can be looked at, not edited:")
     assert len(again.branches) == 3
+
+
+def test_what_is_due_gives_way_to_an_act_but_not_for_ever(tmp_path):
+    autosave, visit = Autosave(tmp_path / "kept"), Visit()
+    name = autosave.begin("key", visit, lambda path: None)
+    with autosave._lock:
+        autosave._open[name].due = 100.0
+    visit.going = True
+    assert autosave._due(100.5) == []
+    assert [n for n, _ in autosave._due(104.0)] == [name]
+    visit.going = False
+    assert [n for n, _ in autosave._due(100.5)] == [name]
+    assert autosave._due(99.0) == []
 
 
 def test_untouched_sessions_are_deleted_and_odd_names_are_refused(tmp_path):
