@@ -7,7 +7,7 @@ from html import escape
 
 from core.study import figures
 from core.study.behind import of_forest
-from core.study.findings import Finding
+from core.study.finding import Finding
 from core.study.html import absent, figure, paragraph
 from core.study.study import Study
 from core.study.tiles import mean_of_pairs, tiles

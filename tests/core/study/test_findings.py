@@ -82,7 +82,7 @@ def test_what_is_not_shown_is_left_open():
 def test_a_swap_between_equal_latents_tests_nothing():
     _, said = found(0.02, RIGHT, GUESSED, swap_dose=0.02)
     assert "swap, other answer (ε = 0.02, too little to test anything)" in said[1].says
-    assert "all 1 edits with a dose" in said[1].says
+    assert "the only one of the edits with a dose" in said[1].says
 
 
 def test_cosines_are_those_of_the_latents():
