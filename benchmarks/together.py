@@ -100,8 +100,8 @@ def main() -> int:
             for a, b in zip(x, y, strict=True)
         )
         print(
-            f"{visitors:3} visitors, {wishes:4} wishes: {wishes / alone[0]:6.1f} a second one by one,"
-            f" {wishes / both[0]:6.1f} together ({alone[0] / both[0]:.2f} ×; by processor time "
+            f"{visitors:3} visitors, {wishes:4} wishes: {wishes / alone[0]:6.1f} a second singly, "
+            f"{wishes / both[0]:6.1f} together ({alone[0] / both[0]:.2f} ×; by processor time "
             f"{alone[1] / both[1]:.2f} ×), at most {both[3]} at once",
             flush=True,
         )

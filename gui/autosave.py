@@ -29,6 +29,11 @@ STILL = 0.3  # seconds without a change before a session is written
 PATIENCE = 3.0  # seconds a session that is due gives way to a run or an edit under way
 NAME = re.compile(r"[A-Za-z0-9_-]{32}")
 SUFFIX = ".zscope"
+UNKEPT = "not kept"  # in a visit's ``beside``: what it is told once when it cannot be written
+FULL = (
+    "What you do here is not being kept by itself, since its file could not be written; use Save, "
+    "or make room on the disk of this page's machine."
+)
 
 
 @dataclass
@@ -39,6 +44,7 @@ class Open:
     visit: Visit
     write: Callable[[Path], None]
     due: float = 0.0
+    failing: bool = False
 
 
 class Autosave:
@@ -177,8 +183,13 @@ class Autosave:
                 return
             try:
                 entry.write(self.folder / (name + SUFFIX))
+                entry.failing = False
+                entry.visit.beside.pop(UNKEPT, None)
             except Exception:  # a full disk must not take the page down
                 traceback.print_exc()
+                if not entry.failing:
+                    entry.failing = True
+                    entry.visit.beside[UNKEPT] = FULL
                 entry.due = time.monotonic() + AGAIN  # there may be room later
                 self._wake.set()
 

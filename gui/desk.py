@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui import acts, logbook
+from gui.autosave import UNKEPT
 from gui.panel import said
 from gui.screen import Screen, say_html, screen
 from gui.steps import StepsError, format_steps
@@ -91,6 +92,8 @@ class Desk:
         finally:
             visit.going = False if slow else visit.going
             self.visits.settle(visit)
+        if not visit.trouble and UNKEPT in visit.beside:
+            visit.say, visit.trouble = str(visit.beside.pop(UNKEPT)), True
         out = self.paint(screen(visit, self.workshop), visit)
         yield {**out, **(self.busy(False, visit.pending is not None) if slow else {})}
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import core
-from gui import app, screen
+from gui import acts, app, screen
 from gui.autosave import Autosave
 from gui.bounds import Bounds
 from gui.keeping import save_visit
@@ -179,3 +179,35 @@ def test_a_disk_that_is_full_at_autosave_keeps_the_page_and_the_older_file(tmp_p
     room["left"] = True
     autosave.settle()  # what could not be written is still due
     assert autosave.find(name).meta["asked"] == "Another question?"
+
+
+def test_a_visitor_is_told_once_that_autosave_fails(tmp_path, monkeypatch):
+    options = app.Options(port=None, model="stand-in", state=tmp_path)
+    page = app.build(options, lambda _: FakeEngine(), gallery, lambda: KINDS, tmp_path)
+    page.workshop.warm()
+    key, visit = page.visits.open()
+    page.desks.sessions.begin(key, visit)
+    desk = page.desks.at(page.workshop)
+
+    def edit():
+        desk.now(key, lambda visit: acts.open_example(visit, page.workshop, 0))
+        page.autosave.touch(key)
+        page.autosave.settle()
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.records.atomic.os.replace", full)
+        edit()
+        assert "not being kept" not in visit.say
+        edit()
+        assert visit.trouble
+        assert visit.say.startswith("What you do here is not being kept by itself")
+        assert visit.say.count(".") == 1
+        edit()  # said once, though it goes on failing
+        assert "not being kept" not in visit.say
+    edit()  # there is room again
+    (kept,) = (tmp_path / "sessions").glob("*.zscope")
+    assert kept.stat().st_size
+    assert "not kept" not in visit.beside

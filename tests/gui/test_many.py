@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import time
 from pathlib import Path
 
 import pytest
@@ -68,4 +69,23 @@ def test_a_long_session_gathers_nothing(page, soak):
     assert len(page.workshop.engine.store) <= page.visits.bounds.branches + 8
     assert len(kept.blocks_config.blocks) < len(page.blocks) + 200
     worker.tab.close()
+    assert soak.settled(page)
+
+
+def test_what_gradio_keeps_of_closed_tabs_is_let_go_of(page, soak, monkeypatch):
+    from datetime import timedelta
+
+    monkeypatch.setattr("gui.tidying.LAST", timedelta(0))
+    stays = soak.Worker(page, [])
+    stays.enter(0)
+    held = page.app.state_holder.session_data
+    for _ in range(3):
+        comes = soak.Worker(page, [])
+        comes.enter(1)
+        comes.tab.close()
+    ended = time.monotonic() + 30
+    while len(held) > 1 and time.monotonic() < ended:
+        stays.do("example", 0)
+    assert set(held) == {stays.tab.session}
+    stays.tab.close()
     assert soak.settled(page)
