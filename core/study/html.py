@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from core.measures.statistics import Interval
+
+NUMBER = re.compile(r"[+−-]?\d[-+−\d.,%e]*( \([-+−\d.,%e]+ to [-+−\d.,%e]+\))?")
+"""A number, with its interval where it has one."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -81,7 +85,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def _cell(cell: Any) -> str:
     words = str(cell)
-    kind = " class='n'" if words[:1] in "+-−0123456789" and len(words) < 40 else ""
+    kind = " class='n'" if NUMBER.fullmatch(words) else ""
     kind = " class='t'" if len(words) >= 60 else kind
     kind = " class='fail'" if words == "FAILED" else kind
     return f"<td{kind}>{escape(words)}</td>"
