@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -117,6 +118,74 @@ def test_no_control_of_any_tab_gives_a_stranger_another_s_run(site, first, secon
         visit.shown,
     ) == before
     assert visit.asked == SECRET
+
+
+def test_long_work_is_its_visitor_s_alone(site, first, second):
+    """What begins a study or a bank is worked with another's ids; a study is neither seen nor
+    stopped by anybody else."""
+    visit, stopped = first.visit, []
+
+    class Theirs:
+        """A study of the first visitor; whoever looks at it or stops it leaves a trace."""
+
+        def __getattr__(self, name):
+            stopped.append(name)
+            raise AssertionError(SECRET)
+
+    visit.beside["study"] = visit.beside["sweep"] = Theirs()
+    ids = [*visit.branches, next(k for k, v in site.visits._visits.items() if v is visit)]
+    begun = set()
+    for control in second.config["dependencies"]:
+        name = str(control["api_name"])
+        if not control["backend_fn"] or not name.startswith((*LONG_WORK, "on_stop", "on_show")):
+            continue
+        for id in ids:
+            row = [
+                id if second.parts[i]["type"] in ("state", "textbox", "file") else
+                second.values.get(i)
+                for i in control["inputs"]
+            ]  # fmt: skip
+            try:
+                said = json.dumps(list(second._send(control, row, {"id": id})), ensure_ascii=False)
+            except Refused as refusal:
+                said = str(refusal)
+            assert SECRET not in said, name
+        begun.add(name)
+    for name in ("study", "sweep"):
+        del visit.beside[name]
+    assert not stopped
+    assert any(name.startswith("on_start") for name in begun)
+    assert len(visit.branches) == 2
+    for other in list(site.visits._visits.values()):
+        job = other.beside.pop("study", None)
+        if job is not None:
+            job.stop()
+
+
+def test_what_programs_and_assistants_may_call_reaches_no_visitor_s_runs(site, first):
+    from tests.gui.test_tools import at
+
+    page = SimpleNamespace(address=site.address.rstrip("/"))
+    ids = [*first.visit.branches, next(k for k, v in site.visits._visits.items()
+                                       if v is first.visit)]  # fmt: skip
+    for id in ids:
+        swap = [{"kind": "swap", "donor": id}]
+        for name, words in (
+            ("run", {"question": "x", "model": id}),
+            ("run", {"question": "x", "image": id}),
+            ("branch", {"example": 1, "edits": swap}),
+            ("branch", {"example": 1, "edits": [{"kind": "swap", "donor": f"branch:{id}"}]}),
+            ("score", {"options": [id], "example": 1, "edits": swap}),
+            (id, {}),
+        ):
+            given = at(page, lambda session, n=name, w=words: session.call_tool(n, w))
+            assert given.isError, (name, words)
+            assert SECRET not in given.content[0].text
+    for name in ("models", "examples"):
+        said = at(page, lambda session, n=name: session.call_tool(n, {})).content[0].text
+        assert SECRET not in said
+        assert not any(id in said for id in ids if site.workshop.example_of(id) is None)
+    assert len(first.visit.branches) == 2
 
 
 def test_the_name_of_a_tab_is_its_browser_s_alone(site, first, second):
