@@ -59,6 +59,7 @@ WIDGETS: tuple[tuple[type, Callable[[Any], bool]], ...] = (
     (gr.Number, _number),
     (gr.Slider, _number),
     (gr.Checkbox, lambda value: isinstance(value, bool)),
+    (gr.Radio, lambda value: isinstance(value, (str, int, float))),
 )
 """What a widget's value is; Gradio itself holds choices to those there are."""
 
@@ -128,7 +129,7 @@ def _checked(given: tuple[Any, ...], inputs: Sequence[Any]) -> list[Any]:
     values = [each for each in given if not isinstance(each, (gr.EventData, gr.Request))]
     for widget, value in zip(inputs, values, strict=False):
         fits = next((fits for kind, fits in WIDGETS if isinstance(widget, kind)), None)
-        if isinstance(widget, gr.Dropdown) and widget.allow_custom_value:
+        if isinstance(widget, gr.Dropdown) and not widget.multiselect:
             fits = _text
         if fits is not None and value is not None and not fits(value):
             raise GuiError(STRANGE)

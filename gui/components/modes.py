@@ -33,7 +33,8 @@ def mode_html(mode: str) -> str:
     right = 9 + 20 * LATENTS
     marks.append(f'<rect x="{right - 7}" y="3" width="26" height="12" rx="3" class="changed"/>')
     marks.append(f'<text x="{right + 6}" y="12.5">Y</text>')
+    said = escape(MODES.get(mode or "", ""))  # a choice can be taken back
     return (
         f'<p class="mode"><svg viewBox="0 0 {right + 22} 18" width="{right + 22}" height="18" '
-        f'aria-hidden="true">{"".join(marks)}</svg><span>{escape(MODES[mode])}</span></p>'
+        f'aria-hidden="true">{"".join(marks)}</svg><span>{said}</span></p>'
     )

@@ -146,6 +146,8 @@ class FakeEngine:
             before = latents.clone()
             donor = edit.donor
             row, column = edit.patch or (0, 0)
+            if not (0 <= row < 4 and 0 <= column < 4):
+                raise EditError(f"Patch ({row}, {column}) is outside the picture.")
             generator = torch.Generator().manual_seed(edit.seed)
             for s in steps:
                 z = latents[s]

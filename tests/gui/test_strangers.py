@@ -315,3 +315,19 @@ def test_a_closed_tab_ends_its_run_and_leaves_nothing(site):
     assert site.workshop.engine.steps == steps  # no run goes on without anybody
     examples = {run.id for run in site.workshop._runs.values()}
     assert not set(visit.branches) - examples & set(site.workshop.engine.store._held)
+
+
+@pytest.mark.parametrize("value", [["propagate", "pinned"], [], {"a": 1}, 3, None, "pinned"])
+def test_a_choice_that_is_none_is_refused_in_a_sentence(site, second, value):
+    control = second.control("edit-mode", "change")
+    (answer,) = list(second._send(control, [value], None))[-1:] if value in (None, "pinned") else [
+        refused(second, control, value)
+    ]  # fmt: skip
+    assert "unhashable" not in json.dumps(answer)
+    assert "KeyError" not in json.dumps(answer)
+
+
+def refused(visitor, control, value):
+    with pytest.raises(Refused, match=r"never sends by itself|not in the list of choices") as said:
+        list(visitor._send(control, [value], None))
+    return str(said.value)
