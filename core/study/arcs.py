@@ -36,7 +36,8 @@ def arcs(
             f"{escape(unit)}</title></path>",
             f'<path d="M {b - 5} {BASE - SIZE - 9} L {b} {BASE - SIZE} L {b + 5} '
             f'{BASE - SIZE - 9}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>',
-            text((a + b) / 2, top - 4, f"{weight:.2g}", "middle"),
+            # neighbours' arcs are as high as one another: every other weight stands higher
+            text((a + b) / 2, top - 4 - 13 * (start % 2), f"{weight:.2g}", "middle"),
         ]
     for place, name in enumerate(nodes):
         x = 40 + APART * place
