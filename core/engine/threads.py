@@ -2,8 +2,9 @@
 
 A pass is some dozens of parallel regions a layer, and each of them costs a start and an end of all
 threads, whatever it computes. A product of one slot gains nothing from a second thread, as it is
-bound by memory; so a decode step of a small model is faster on one (2.4 ms against 11 on two
-virtual cores), while the prompt pass and the vision tower gain by several.
+bound by memory; so a decode step of a small model is faster on one (2.3 ms against 2.7 on two
+virtual cores, and 11 where other work shares them), while the prompt pass and the vision tower gain
+by several.
 
 What a process was given (``OMP_NUM_THREADS``, ``torch.set_num_threads``, ``--threads``) is the most
 that is used. Which passes are small follows from their sizes alone, so that the same run is
