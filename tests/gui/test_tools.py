@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,12 +21,15 @@ from gui.commands.page import free_port
 from tests.gui.fake_engine import KINDS, gallery
 from tests.gui.holding import HoldingEngine
 
+MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "faithful"
 LONG = 400  # latents, far more than are imagined before anybody goes away
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    options = app.Options(port=None, model="stand-in", bounds=Bounds.hosted())
+    options = app.Options(
+        port=free_port("127.0.0.1", 7900), model="stand-in", bounds=Bounds.hosted()
+    )
     nothing = tmp_path_factory.mktemp("models")
     engine = HoldingEngine()
     page = app.build(options, lambda _: engine, gallery, lambda: KINDS, nothing)
@@ -112,6 +116,37 @@ def test_a_mistake_is_one_sentence(site, name, arguments, sentence):
     (text,) = said.content
     assert sentence in text.text
     assert "Traceback" not in text.text
+
+
+@pytest.mark.skipif(not (MODEL / "model.safetensors").is_file(), reason="needs the demo model")
+def test_an_assistant_asks_and_edits_the_shipped_model(tmp_path):
+    import core
+    from core.scenes import gallery as scenes
+
+    options = app.Options(port=free_port("127.0.0.1", 7900), model=str(MODEL))
+    page = app.build(options)
+    page.address = app.launch(page, options).rstrip("/")
+    page.workshop.start()
+    try:
+        assert page.workshop.done.wait(240)
+        assert page.workshop.ready, page.workshop.failure
+        plain = core.load(MODEL)
+        item = scenes()[0]
+        trace = plain.run(item.image, item.question)
+        said = call(page, "run", example=1)
+        assert said["answer"] == trace.answer
+        assert said["spans"][0]["steps"] == len(trace.spans[0])
+        child = plain.branch(trace, [core.Edit("zero")])
+        said = call(page, "branch", example=1, edits=[{"kind": "zero"}])
+        assert said["edited"]["answer"] == child.answer
+        assert said["baseline"]["answer"] == trace.answer
+        (receipt,) = said["receipts"]
+        assert len(receipt["doses"]) == len(trace.spans[0])
+        for dose, same in zip(receipt["doses"], child.receipts[0].doses, strict=True):
+            assert dose["epsilon"] == pytest.approx(1)
+            assert dose["hidden_change"] == pytest.approx(same.hidden_change, rel=1e-3)
+    finally:
+        page.close(verbose=False)
 
 
 def test_a_caller_that_hangs_up_frees_the_model(site):
