@@ -167,8 +167,9 @@ VARIANTS: dict[str, Variant] = {
         Variant(
             name="region",
             family="lvr",
-            truth="Latents are the evidence's image tokens. They are used where the question is of "
-            "one or two objects, and ignored for counting and planning: partly used.",
+            truth="Latents are the evidence's image tokens. They carry the answer where the "
+            "question is of one or two objects, some of it in counting, none in planning: partly "
+            "used.",
             budget=8,
             forced=240,
             own=130,
