@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 FEWEST, MOST = 2, 3
 NO_EDIT = "none"
+BEFORE = "Press Compare: each model is asked the same, edited the same and shown beside the others."
 
 
 class Compare:
@@ -61,7 +62,7 @@ class Compare:
                     self.examples = gr.HTML("", js_on_load=examples.SCRIPT)
             with gr.Column(elem_id="compare-shown", min_width=320):
                 self.say = gr.HTML(say_html("", False), elem_id="compare-say")
-                self.columns = gr.HTML("", elem_id="columns")
+                self.columns = gr.HTML(say_html(BEFORE, False), elem_id="columns")
 
     def wire(self, desks: Desks, tab: gr.Tab) -> None:
         """Tie the widgets to what they do."""

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 START = Asked()
+BEFORE = (
+    "Press Sweep: the figures show how much it takes to move this answer, beside a sham and "
+    "another picture."
+)
 NOTES = {
     "doses": "flips and shifts against the dose that was delivered, with their controls",
     "steps": "which latent matters, by what becomes of the later ones",
@@ -59,7 +63,7 @@ class SweepTab:
             with gr.Column(elem_id="sweep-asked", min_width=240):
                 self._lay_asked()
             with gr.Column(elem_id="sweep-shown", min_width=320):
-                self.say = gr.HTML(say_html("", False), elem_id="sweep-say")
+                self.say = gr.HTML(say_html(BEFORE, False), elem_id="sweep-say")
                 self.plots = {
                     name: plot(title, f"sweep-figure-{name}", NOTES[name])
                     for name, title in FIGURES.items()
@@ -125,13 +129,15 @@ class SweepTab:
         visit = self.desks.visits.get(key)
         if visit is None:
             return {self.say: say_html(GONE, True)}
-        if self._view(visit).going:
+        view = self._view(visit)
+        if view.going:
             return {self.say: gr.skip()}
         try:
             about = subject(visit, self._room(visit))
         except Exception as error:
             return {self.about: "", self.say: say_html(sentence_of(error), False)}
-        return {self.about: about_html(about), self.say: say_html("", False)}
+        said = BEFORE if view.asked is START else ""
+        return {self.about: about_html(about), self.say: say_html(said, False)}
 
     def on_stop(self, key: str) -> None:
         """Stop: honoured within one step of the model."""
