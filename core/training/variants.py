@@ -168,8 +168,8 @@ VARIANTS: dict[str, Variant] = {
             name="region",
             family="lvr",
             truth="Latents are the evidence's image tokens. They carry the answer where the "
-            "question is of one or two objects, some of it in counting, none in planning: partly "
-            "used.",
+            "question is of one or two objects and none of it in planning; counting takes some of "
+            "it from them, more or less by the seed: partly used.",
             budget=8,
             forced=240,
             own=130,
