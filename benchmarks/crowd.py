@@ -6,6 +6,7 @@ a plan is drawn from a seed, so that the same one can be done again, alone.
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 import threading
@@ -130,12 +131,19 @@ class Worker:
             base.answer if base else None,
             base.token_ids if base else None,
             edited.token_ids if edited else None,
-            tuple(
-                round(d.epsilon, 5) for r in (edited.receipts if edited else ()) for d in r.doses
-            ),
+            tuple(d.epsilon for r in (edited.receipts if edited else ()) for d in r.doses),
             [b.title for b in visit.branches.values()],
             visit.say if visit.trouble else "",
         )
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two visitors saw the same; doses are numbers that a batch rounds otherwise."""
+    if isinstance(one, tuple | list) and type(one) is type(other):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, abs_tol=1e-4)
+    return bool(one == other)
 
 
 def at_once(page: Any, workers: list[Worker], tick: Any = None) -> float:

@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.crowd import KINDS, Worker, at_once, page_at, plan, settled
+from benchmarks.crowd import KINDS, Worker, at_once, page_at, plan, same, settled
 
 GROWTH = 1.10  # of memory after the first fifty actions
 
@@ -94,7 +94,7 @@ def many(
             alone.work()
             settled(page)
             for act, one, other in zip(acts, worker.saw, alone.saw, strict=False):
-                if one != other:
+                if not same(one, other):
                     differ += 1
                     print(f"differs: {act}\n  at once {one}\n  alone   {other}")
         print(f"{'answers that differ alone':28} {differ} of {sum(map(len, plans))}")

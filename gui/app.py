@@ -18,6 +18,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from gui import logbook
+from gui.arenas import share_arenas
 from gui.arrival import KEEP, READ, Arrival
 from gui.atlas import Atlas
 from gui.autosave import Autosave
@@ -102,6 +103,7 @@ def build(
             takes Zscope's own.
         shipped: folder of the shipped models.
     """
+    share_arenas()  # before there are threads
     state = options.state
     shelf = Shelf(
         first_model(options, shipped),

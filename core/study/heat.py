@@ -98,7 +98,7 @@ def _scale(most: float, both: bool, unit: str, y: int, left: int) -> list[str]:
             f'<rect x="{x}" y="{y}" width="{CELL}" height="12" '
             f'fill="{BLUE if stop >= 0 else ORANGE}" fill-opacity="{STRONGEST * abs(stop):.3f}" '
             f'stroke="currentColor" stroke-width="0.2"/>',
-            text(x + CELL / 2, y + 28, f"{stop * most:.2g}", "middle", GREY),
+            text(x + CELL / 2, y + 28, f"{stop * most:.3g}", "middle", GREY),
         ]
     return [*parts, text(left + CELL * len(stops) + 10, y + 10, unit, fill=GREY)]
 

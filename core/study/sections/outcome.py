@@ -51,9 +51,10 @@ def health(study: Study) -> str:
     if not base:
         return title + paragraph("No item could be run.")
     first = health_of([p.base for p in base])
+    each = f", with {first['latents']:.1f} latents each" if first["latents"] else ""
     said = (
-        f"{first['imagined']:.1%} of {len(base)} items were answered with imagining, with "
-        f"{first['latents']:.1f} latents each; {first['unread']:.1%} of answers could not be read, "
+        f"{first['imagined']:.1%} of {len(base)} items were answered with imagining{each}; "
+        f"{first['unread']:.1%} of answers could not be read, "
         f"{first['repeats']:.1%} end in repetition, {first['cut off']:.1%} were cut off by length."
     )
     rows: list[list[Any]] = [["base", len(base), *_healthy(first)]]
