@@ -126,11 +126,12 @@ class Autosave:
 
     def leave(self, key: str) -> None:
         """The tab of ``key`` was closed: write what is due, and free the session's name."""
-        with self._lock:
-            found = next((n for n, o in self._open.items() if o.key == key), None)
-            entry = self._open.pop(found) if found is not None else None
-        if found is not None and entry is not None and entry.due:
-            self._write(found, entry)
+        with self._writing:  # a reload that asks for the session meanwhile waits for this
+            with self._lock:
+                found = next((n for n, o in self._open.items() if o.key == key), None)
+                entry = self._open.pop(found) if found is not None else None
+            if found is not None and entry is not None and entry.due:
+                self._put(found, entry)
 
     def settle(self) -> None:
         """Write everything that is due, now."""
@@ -176,22 +177,26 @@ class Autosave:
         return due
 
     def _write(self, name: str, entry: Open) -> None:
-        assert self.folder is not None
         with self._writing:
-            entry.due = 0.0
-            if not entry.visit.branches:
-                return
-            try:
-                entry.write(self.folder / (name + SUFFIX))
-                entry.failing = False
-                entry.visit.beside.pop(UNKEPT, None)
-            except Exception:  # a full disk must not take the page down
-                traceback.print_exc()
-                if not entry.failing:
-                    entry.failing = True
-                    entry.visit.beside[UNKEPT] = FULL
-                entry.due = time.monotonic() + AGAIN  # there may be room later
-                self._wake.set()
+            self._put(name, entry)
+
+    def _put(self, name: str, entry: Open) -> None:
+        """Write a session; the caller holds ``_writing``."""
+        assert self.folder is not None
+        entry.due = 0.0
+        if not entry.visit.branches:
+            return
+        try:
+            entry.write(self.folder / (name + SUFFIX))
+            entry.failing = False
+            entry.visit.beside.pop(UNKEPT, None)
+        except Exception:  # a full disk must not take the page down
+            traceback.print_exc()
+            if not entry.failing:
+                entry.failing = True
+                entry.visit.beside[UNKEPT] = FULL
+            entry.due = time.monotonic() + AGAIN  # there may be room later
+            self._wake.set()
 
 
 def _can_write(folder: Path) -> bool:

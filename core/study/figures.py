@@ -14,6 +14,7 @@ from core.measures.statistics import Interval
 BLUE, ORANGE, GREEN, GREY, RED = "#0072b2", "#e69f00", "#009e73", "#777777", "#d55e00"
 STYLE = 'font-family="system-ui, sans-serif" font-size="12"'
 ROW, LEFT, WIDE, BEHIND = 26, 250, 420, 300
+ROOM = 30  # pixels that the number under an axis takes
 
 
 def forest(
@@ -136,8 +137,14 @@ def curves(
                 f"<title>{escape(name)} at {x:.3g}: {interval.estimate:.1%}</title></circle>"
             )
         parts += legend(WIDE + 90, 60 + 20 * number, name, colour)
-    for x in sorted({round(x, 3) for x, _ in points}):
-        parts.append(text(place(x, 0)[0], 268, f"{x:g}", anchor="middle", fill=GREY))
+    # The longest curve's places first; another's where its number has room beside them.
+    named: list[float] = []
+    for course in sorted(lines.values(), key=len, reverse=True):
+        for x in sorted({round(x, 3) for x, _ in course if x > 0}):
+            at = place(x, 0)[0]
+            if all(abs(at - other) >= ROOM for other in named):
+                named.append(at)
+                parts.append(text(at, 268, f"{x:g}", anchor="middle", fill=GREY))
     parts += [text(70 + WIDE / 2, 290, across, anchor="middle"), text(20, 34, up)]
     return "".join([*parts, "</svg>"])
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -182,3 +184,29 @@ def test_untouched_sessions_are_deleted_and_odd_names_are_refused(tmp_path):
     for name in ("../" + "b" * 29, "b" * 31, "", "b" * 32 + "/x"):
         assert autosave.find(name) is None
     assert autosave.find("b" * 32) is None  # not a session; left aside
+
+
+def test_a_reload_waits_for_what_the_closed_tab_still_writes(room, tmp_path):
+    image, question = scenes.gallery()[0].image, scenes.gallery()[0].question
+    visit = asked(room, image, question)
+    kept, gone, on = Autosave(tmp_path), threading.Event(), threading.Event()
+
+    def write(path):
+        gone.set()
+        assert on.wait(10)
+        save_visit(visit, path, "tiny", "monet")
+
+    name = kept.begin("old tab", visit, write)
+    with kept._lock:
+        kept._open[name].due = time.monotonic() + 3600  # the closed tab is who writes it
+    leaving = threading.Thread(target=kept.leave, args=("old tab",))
+    leaving.start()
+    assert gone.wait(10)
+    assert not kept.taken(name)
+    found = []
+    reload = threading.Thread(target=lambda: found.append(kept.find(name)))
+    reload.start()
+    on.set()
+    leaving.join()
+    reload.join()
+    assert len(found[0].traces) == len(visit.branches)

@@ -7,7 +7,8 @@ import pytest
 
 import core
 from core import study
-from core.study import arcs, charts, heat, overlay, tiles
+from core.measures.statistics import Interval
+from core.study import arcs, charts, figures, heat, overlay, tiles
 from core.study.arms import Arm, Input, Latent
 from core.study.design import Design
 from core.study.html import figure
@@ -116,3 +117,12 @@ def test_a_figure_can_be_saved_with_its_numbers():
     assert "download='F6.svg'" in page
     assert "data:text/csv;charset=utf-8,a,b%0A1,%22x,y%22%0A" in page
     assert not figure("", "F6 nothing")
+
+
+def test_numbers_under_the_axis_of_doses_keep_apart() -> None:
+    some = Interval(0.5, 0.4, 0.6)
+    drawn = figures.curves(
+        {"noise": [(x, some) for x in (0.25, 0.5, 1.0)], "swap": [(0.52, some)]}, "t", "ε", "share"
+    )
+    assert all(f">{dose}</text>" in drawn for dose in ("0.25", "0.5", "1"))
+    assert ">0.52</text>" not in drawn  # it would stand on the other's
