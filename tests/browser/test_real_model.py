@@ -145,6 +145,7 @@ def test_one_sitting_from_an_uploaded_picture_to_the_file_in_another_browser(
     expect(page.locator("#inspector h3")).to_have_text("Latent z3")
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator('.cell[aria-pressed="true"]')).to_have_count(2)
+    expect(page.locator("#edit-steps textarea")).to_have_value("3–4")
     edited(page, "#apply")
     expect(page.locator(".cell.edited")).to_have_count(2)
     expect(page.locator(".receipt")).to_contain_text("z3–4, Gaussian noise: delivered ε 1.00")
