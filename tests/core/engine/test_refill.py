@@ -22,6 +22,7 @@ from tests.core.engine.conftest import Lab
 from tests.core.engine.scripts import Saying
 from tests.core.engine.test_cached_decode import LATENT, QUESTIONS, difference
 from tests.core.engine.test_captured import decoded
+from tests.core.engine.test_runs_side_by_side import After
 
 LONG, SHORT = "xSxxxxxxxxxxxxxxxxxx", "xSxxxQ"
 SCRIPTS = [SHORT, LONG, "xSxxxxxQ", SHORT, "xSxxxxxxxxxxxQ", LONG, SHORT, "xSxxxxxxxQ"]
@@ -130,18 +131,6 @@ def test_questions(lab: Lab, family: str, mode: str) -> None:
         assert one.prompt == other.prompt
         same(engine, one, other)
         same(engine, engine.branch(one, KEEP), engine.branch(other, KEEP))
-
-
-class After(Event):
-    """Set from the n-th look on."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.looks = looks
-
-    def is_set(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
 
 
 def test_who_waits_when_all_is_stopped_keeps_what_it_has(lab: Lab) -> None:
