@@ -1,7 +1,7 @@
 """What an edit costs, against asking the whole question again.
 
     python benchmarks/branch.py [--shape demo|3b|7b] [--layers N] [--tokens 1024] [--answer 32]
-                                [--decode auto] [--repeat 5] [--threads 1]
+                                [--decode auto] [--repeat 5] [--threads 1] [--cold]
 
 For an edit at the first, middle and last latent: how much faster the edited answer is there than
 by (a) re-running the question through the same loop and (b) the published way, the stock model
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, help="image tokens (1024; demo 256)")
     parser.add_argument("--answer", type=int, default=32, help="tokens after the latents")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--cold", action="store_true", help="no unmeasured first call of each")
     parser.add_argument("--decode", default="auto", help="auto, eager, graph, compiled, static")
     options = parser.parse_args()
     test = made(options, options.decode)
@@ -93,8 +94,8 @@ def main() -> None:
         return trace
 
     trace = ask()
-    again = test.seconds(ask, options.repeat)
-    stock = test.seconds(published(test, inputs, trace), options.repeat)
+    again = test.seconds(ask, options.repeat, cold=options.cold)
+    stock = test.seconds(published(test, inputs, trace), options.repeat, cold=options.cold)
     steps = len(trace.spans[0])
     print(
         f"{test.name}, {len(trace.prompt.input_ids)} prompt slots, {steps} latents, "
@@ -106,12 +107,14 @@ def main() -> None:
     print("edit at          ms    faster than (a)   than (b)")
     for name, step in (("first", 0), ("middle", steps // 2), ("last", steps - 1)):
         edit = [Edit("gaussian", steps=[step], dose=1.0)]
-        taken = test.seconds(lambda edit=edit: engine.branch(trace, edit), options.repeat)
+        taken = test.seconds(
+            lambda edit=edit: engine.branch(trace, edit), options.repeat, cold=options.cold
+        )
         print(f"{name:10s} {taken * 1e3:8.1f}   {again / taken:14.2f}×   {stock / taken:7.2f}×")
-    batches(test, trace, steps - 1, options.repeat, stock)
+    batches(test, trace, steps - 1, options.repeat, options.cold, stock)
 
 
-def batches(test: Bench, trace: Trace, step: int, repeat: int, stock: float) -> None:
+def batches(test: Bench, trace: Trace, step: int, repeat: int, cold: bool, stock: float) -> None:
     """Time and memory of many branches at once."""
     engine = test.engine
     print("\nbranches at the last latent, one batch; memory against the bytes of their own slots")
@@ -124,30 +127,21 @@ def batches(test: Bench, trace: Trace, step: int, repeat: int, stock: float) -> 
             made = engine.branches(trace, lists, keep=False)
             engine.store.forget(*(child.id for child in made))
 
-        taken = test.seconds(make, repeat)
+        taken = test.seconds(make, repeat, cold=cold)
         one = one or taken
-        needed = own_bytes(engine, trace, lists)
-        most = reserved(engine, trace, lists)
-        kept = engine.branches(trace, lists, keep=True)
-        own = sum(engine.live(engine.hold(child)).cache.own_bytes for child in kept)
-        engine.store.forget(*(child.id for child in kept))
+        own, most, needed = memory(engine, trace, lists)
         print(
             f"{count:4d}  {taken * 1e3:8.1f}   {taken / one:8.2f}   {count * one / taken:9.1f}×"
             f"   {count * stock / taken:20.1f}×   {own / needed:.2f}×   {most / needed:7.2f}×"
         )
 
 
-def own_bytes(engine: Engine, trace: Trace, lists: list[list[Edit]]) -> int:
-    """Keys and values of the slots that the branches hold in the end."""
-    keys = engine.live(engine.hold(trace)).cache.prompt[0][0]
-    slot = 2 * engine.passes.layers * keys.shape[1] * keys.shape[3] * keys.element_size()
-    made = engine.branches(trace, lists, keep=False)
-    engine.store.forget(*(child.id for child in made))
-    return sum((len(child.token_ids) - 1) * slot for child in made)
+def memory(engine: Engine, trace: Trace, lists: list[list[Edit]]) -> tuple[int, int, int]:
+    """Bytes of own slots of a batch of branches: kept, most while decoding, and needed.
 
-
-def reserved(engine: Engine, trace: Trace, lists: list[list[Edit]]) -> int:
-    """Most bytes of own slots that the decoding batch held, empty room included."""
+    Needed are the keys and values of the slots that the branches hold in the end; the most holds
+    the empty room of the decoding batch as well.
+    """
     decode, most = engine.passes.decode, 0
 
     def watched(cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
@@ -157,10 +151,16 @@ def reserved(engine: Engine, trace: Trace, lists: list[list[Edit]]) -> int:
         return hidden
 
     engine.passes.decode = watched  # type: ignore[method-assign]
-    made = engine.branches(trace, lists, keep=False)
-    engine.passes.decode = decode  # type: ignore[method-assign]
-    engine.store.forget(*(child.id for child in made))
-    return most
+    try:
+        kept = engine.branches(trace, lists, keep=True)
+    finally:
+        engine.passes.decode = decode  # type: ignore[method-assign]
+    keys = engine.live(engine.hold(trace)).cache.prompt[0][0]
+    slot = 2 * engine.passes.layers * keys.shape[1] * keys.shape[3] * keys.element_size()
+    needed = sum((len(child.token_ids) - 1) * slot for child in kept)
+    own = sum(engine.live(engine.hold(child)).cache.own_bytes for child in kept)
+    engine.store.forget(*(child.id for child in kept))
+    return own, most, needed
 
 
 if __name__ == "__main__":
