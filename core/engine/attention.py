@@ -44,7 +44,7 @@ def shared_prompt(query: Tensor, cache: BranchCache, layer: int, scaling: float)
     heads = own_keys.shape[1]
     group = query_heads // heads
     q = query.reshape(rows, heads, group * fresh, width) * scaling  # (B, H, g·q, d)
-    shared = prompt_keys.shape[0] == 1
+    shared = prompt_keys.shape[0] == 1 and rows > 1
     if shared:
         # one product for all rows: (H, B·g·q, d) @ (H, d, P)
         flat = q.transpose(0, 1).reshape(heads, -1, width)

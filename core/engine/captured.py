@@ -28,6 +28,7 @@ from torch import Tensor
 
 from core.engine.cache import BranchCache
 from core.engine.static import Shape, StaticCache
+from core.engine.watched import hooks_of
 from core.errors import InputError
 
 MOST_STEPS = 32
@@ -100,10 +101,7 @@ class Captured:
         self._failed: set[Shape] = set()
         self._pool: Any = None
         self._stream: torch.cuda.Stream | None = None
-        self._hooks: list[Any] = []
-        if mode != "eager":
-            for module in language.modules():
-                self._hooks += [module._forward_hooks, module._forward_pre_hooks]
+        self._hooks = hooks_of(language) if mode != "eager" else []
 
     def step(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor | None:
         """Feed (B, 1, D) behind the rows of ``cache``; None when that has to be done eagerly.

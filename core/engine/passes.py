@@ -22,6 +22,7 @@ from core.engine.loading import Loaded
 from core.engine.prefix import Prefixes, beginning, joined
 from core.engine.sight import Sight
 from core.engine.threads import as_many_as_pay
+from core.engine.unwrapped import Unwrapped
 from core.errors import ImageError, InputError
 
 HALVES = (torch.bfloat16, torch.float16)
@@ -67,6 +68,7 @@ class Passes:
         self.merge = int(self.config.vision_config.spatial_merge_size)
         self.see = Sight(self._look)
         self.captured = Captured(self.language, decode)
+        self.unwrapped = Unwrapped(self.language)
         self.prefixes = Prefixes()
         self.splits = True  # a long beginning is read by itself, so that it can be kept
 
@@ -201,15 +203,27 @@ class Passes:
                 of every slot but a picture's, else (3, B, q).
         """
         with self.threads(embeds):
-            out = self.language(
-                inputs_embeds=embeds,
-                attention_mask={"full_attention": None, "sliding_attention": None},
-                position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
-                past_key_values=cache,
-                use_cache=True,
-                branch_cache=cache,
-            )
+            if not self.unwrapped.can(positions):
+                hidden = self._through_modules(cache, embeds, positions)
+            elif self.unwrapped.trusted:
+                hidden = self.unwrapped(cache, embeds, positions)
+            else:  # both write the same slots
+                found = self.unwrapped(cache, embeds, positions)
+                hidden = self._through_modules(cache, embeds, positions)
+                self.unwrapped.compare(found, hidden)
         cache.advance(embeds.shape[1])
+        return hidden
+
+    def _through_modules(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
+        """:meth:`step` as transformers makes it; ``cache`` counts nothing."""
+        out = self.language(
+            inputs_embeds=embeds,
+            attention_mask={"full_attention": None, "sliding_attention": None},
+            position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
+            past_key_values=cache,
+            use_cache=True,
+            branch_cache=cache,
+        )
         hidden: Tensor = out.last_hidden_state.to(embeds.device)  # the last layer's may differ
         return hidden
 
