@@ -21,15 +21,15 @@ from torch import Tensor
 from core.engine.asking import Asking
 from core.engine.banking import collect_bank
 from core.engine.branching import decode_forks, forks
-from core.engine.decoding import Copies, decode_all, hold
+from core.engine.children import child
+from core.engine.decoding import Copies, decode_all
 from core.engine.forced import forced_logits
 from core.engine.instrument import LogitsProcessor
 from core.engine.pictures import Picture
 from core.engine.replay import adopt, revive
 from core.engine.scoring import score_options
 from core.engine.store import Held, Live
-from core.engine.tracing import make_trace
-from core.records import Bank, Edit, Timings, Trace
+from core.records import Bank, Edit, Trace
 
 
 class Engine(Asking):
@@ -107,32 +107,11 @@ class Engine(Asking):
             copies = Copies(len(plans) <= 16 if keep is None else keep)
             begun = forks(self, held, plans, replay)
             decode_forks(self, begun, copies, cancel)
-            rows = [fork.seat.row for fork in begun]
-            seconds = time.perf_counter() - started
-            out = []
-            for row, plan, edits in zip(rows, plans, edit_lists, strict=True):
-                child = make_trace(
-                    row,
-                    self.reader,
-                    trace.prompt,
-                    self.name,
-                    self.loaded.revision,
-                    Timings(0.0, seconds / len(rows), len(row.tokens) - plan.plan.fork),
-                    parent=trace,
-                    edits=tuple(edits),
-                    receipts=plan.receipts(row.hidden),
-                )
-                hold(
-                    self,
-                    child,
-                    row,
-                    copies.of(row),
-                    held.inputs,
-                    held.patches,
-                    processor=held.processor,
-                )
-                out.append(child)
-            return out
+            seconds = (time.perf_counter() - started) / len(begun)
+            return [
+                child(self, fork, edits, copies.of(fork.seat.row), seconds)
+                for fork, edits in zip(begun, edit_lists, strict=True)
+            ]
 
     def score(self, trace: Trace, options: Sequence[str]) -> dict[str, float]:
         """Log-probability (nats) of each answer option after this run's own Z and words.

@@ -81,19 +81,16 @@ def _put_prompt(cache: BranchCache, place: int, prompt: Pairs) -> None:
         if cache.prompt_mask is not None:
             cache.prompt_mask = cache.prompt_mask.repeat(cache.rows, 1)
     held, length = cache.prompt[0][0].shape[2], prompt[0][0].shape[2]
+    if length != held and cache.prompt_mask is None:
+        device = prompt[0][0].device
+        cache.prompt_mask = torch.ones(cache.rows, held, dtype=torch.bool, device=device)
     if length > held:
         more = length - held
         cache.prompt = [(pad(k, (0, 0, more, 0)), pad(v, (0, 0, more, 0))) for k, v in cache.prompt]
         cache.cuts = [shifted(cuts, length) for cuts in cache.cuts]
-        seen = cache.prompt_mask
-        if seen is None:
-            seen = torch.ones(cache.rows, held, dtype=torch.bool, device=prompt[0][0].device)
-        cache.prompt_mask = pad(seen, (more, 0))
+        assert cache.prompt_mask is not None
+        cache.prompt_mask = pad(cache.prompt_mask, (more, 0))
         held = length
-    if length < held and cache.prompt_mask is None:
-        cache.prompt_mask = torch.ones(
-            cache.rows, held, dtype=torch.bool, device=prompt[0][0].device
-        )
     for mine, theirs in zip(cache.prompt, prompt, strict=True):
         for buffer, tensor in zip(mine, theirs, strict=True):
             buffer[place, :, : held - length] = 0  # masked, but 0 × ∞ is no number

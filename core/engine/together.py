@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from core.engine.asked import Asked, prepare_scores
 from core.engine.branching import decode_forks, forks
-from core.engine.decoding import Copies, hold
+from core.engine.children import child
+from core.engine.decoding import Copies
 from core.engine.packing import Load, packed, room, slot_bytes
 from core.engine.plan import Prepared
 from core.engine.scoring import score_together
 from core.engine.store import Held
-from core.engine.tracing import make_trace
 from core.errors import InputError
-from core.records import Edit, Timings, Trace
+from core.records import Edit, Trace
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -131,22 +131,7 @@ def _branch(
     copies = Copies()
     decode_forks(engine, begun, copies)
     seconds = (time.perf_counter() - started) / len(begun)
-    out = []
-    for (held, edits), fork in zip(planned, begun, strict=True):
-        row = fork.seat.row
-        child = make_trace(
-            row,
-            engine.reader,
-            held.trace.prompt,
-            engine.name,
-            engine.loaded.revision,
-            Timings(0.0, seconds, len(row.tokens) - fork.plan.plan.fork),
-            parent=held.trace,
-            edits=tuple(edits),
-            receipts=fork.plan.receipts(row.hidden),
-        )
-        hold(
-            engine, child, row, copies.of(row), held.inputs, held.patches, processor=held.processor
-        )
-        out.append(child)
-    return out
+    return [
+        child(engine, fork, edits, copies.of(fork.seat.row), seconds)
+        for (_, edits), fork in zip(planned, begun, strict=True)
+    ]

@@ -9,22 +9,12 @@ from core.engine import branching, packing, together
 from core.engine.packing import Load, packed
 from core.records import Edit
 from tests.core.engine.conftest import Lab
+from tests.core.engine.jobs import loads
 from tests.core.engine.test_cached_decode import QUESTIONS, difference
-
-loads = st.lists(
-    st.builds(
-        Load,
-        st.integers(1, 5),
-        st.integers(1, 900),
-        st.integers(1, 90),
-        st.one_of(st.none(), st.integers(0, 3)),
-    ),
-    max_size=30,
-)
 
 
 @settings(deadline=None, max_examples=60)
-@given(loads, st.integers(100, 20_000), st.integers(1, 16))
+@given(loads(most_rows=5), st.integers(100, 20_000), st.integers(1, 16))
 def test_every_job_is_in_one_batch_that_fits(
     jobs: list[Load], most_bytes: int, most_rows: int
 ) -> None:

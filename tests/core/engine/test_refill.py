@@ -19,6 +19,7 @@ from core.engine.seating import Seat, seat
 from core.records import Edit, Trace
 from tests.core.engine import tiny
 from tests.core.engine.conftest import Lab
+from tests.core.engine.jobs import loads
 from tests.core.engine.scripts import Saying
 from tests.core.engine.test_cached_decode import LATENT, QUESTIONS, difference
 from tests.core.engine.test_captured import decoded
@@ -191,20 +192,8 @@ def test_a_place_holds_what_its_new_row_continues_and_the_others_theirs(length: 
     assert theirs.prompt.tolist()[-4:] == cut.prompt.tolist()  # type: ignore[union-attr]
 
 
-loads = st.lists(
-    st.builds(
-        Load,
-        st.just(1),
-        st.integers(1, 900),
-        st.integers(1, 90),
-        st.one_of(st.none(), st.integers(0, 3)),
-    ),
-    max_size=30,
-)
-
-
 @settings(deadline=None, max_examples=60)
-@given(loads, st.integers(100, 20_000), st.integers(1, 16))
+@given(loads(), st.integers(100, 20_000), st.integers(1, 16))
 def test_every_job_is_in_one_queue_whose_rows_fit(
     jobs: list[Load], most_bytes: int, most_rows: int
 ) -> None:
