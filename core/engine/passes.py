@@ -244,7 +244,8 @@ class Passes:
     def threads(self, vectors: Tensor) -> AbstractContextManager[None]:
         """As many threads as a pass over ``vectors`` (…, D) is worth, while it is entered."""
         slots = vectors.numel() // vectors.shape[-1]
-        return as_many_as_pay(slots, self.config.text_config, self.device)
+        weight = self.embedding.weight
+        return as_many_as_pay(slots, self.config.text_config, weight.dtype, weight.device)
 
     @torch.no_grad()
     def logits(self, hidden: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from tests.core.engine.conftest import Lab
 DEMO = SimpleNamespace(hidden_size=192, intermediate_size=512)
 LARGE = SimpleNamespace(hidden_size=3584, intermediate_size=18944)
 CPU = torch.device("cpu")
+WHOLE, HALF = torch.float32, torch.bfloat16
 
 
 class Given:
@@ -33,31 +34,39 @@ class Given:
 
 
 @pytest.mark.parametrize(
-    ("slots", "config", "alone"),
+    ("slots", "config", "dtype", "alone"),
     [
-        (1, DEMO, True),
-        (64, DEMO, True),
-        (300, DEMO, False),
-        (1, LARGE, True),  # bound by memory: a second thread brings nothing
-        (8, LARGE, False),
+        (1, DEMO, WHOLE, True),
+        (64, DEMO, WHOLE, True),
+        (300, DEMO, WHOLE, False),
+        (1, LARGE, WHOLE, True),  # a vector's product: a second thread brings nothing
+        (8, LARGE, WHOLE, False),
+        (1, DEMO, HALF, True),
+        (300, DEMO, HALF, False),
+        (1, LARGE, HALF, False),
     ],
 )
-def test_size_alone_decides(slots: int, config: SimpleNamespace, alone: bool) -> None:
-    assert small(slots, config) == alone
+def test_sizes_and_kind_of_weights_decide(
+    slots: int, config: SimpleNamespace, dtype: torch.dtype, alone: bool
+) -> None:
+    assert small(slots, config, dtype) == alone
 
 
 def test_what_was_given_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     given = Given(monkeypatch, 6)
-    with as_many_as_pay(1, DEMO, CPU):
+    with as_many_as_pay(1, DEMO, WHOLE, CPU):
         assert given.count == 1
-        with as_many_as_pay(1, DEMO, CPU):
+        with as_many_as_pay(1, DEMO, WHOLE, CPU):
             assert given.count == 1
     assert given.count == 6
-    with pytest.raises(ValueError, match="inside"), as_many_as_pay(1, DEMO, CPU):
+    with pytest.raises(ValueError, match="inside"), as_many_as_pay(1, DEMO, WHOLE, CPU):
         raise ValueError("inside")
     assert given.count == 6
     given.set.clear()
-    with as_many_as_pay(300, DEMO, CPU), as_many_as_pay(1, DEMO, torch.device("cuda")):
+    with (
+        as_many_as_pay(300, DEMO, WHOLE, CPU),
+        as_many_as_pay(1, DEMO, WHOLE, torch.device("cuda")),
+    ):
         assert given.count == 6
     assert given.set == []
 
