@@ -14,7 +14,7 @@ from gui import acts, logbook
 from gui.autosave import UNKEPT
 from gui.panel import said
 from gui.screen import Screen, say_html, screen
-from gui.steps import StepsError, format_steps
+from gui.steps import StepsError
 from gui.visitors import Visits
 from gui.visits import Visit
 from gui.workshop import Workshop
@@ -51,7 +51,6 @@ class Desk:
             self.page.similarity: view.similarity,
         }
         if visit is not None:
-            out[self.page.panel.steps] = format_steps(visit.steps) if visit.steps else "all"
             sentence = said(self.workshop, visit)
             if sentence:
                 out[self.page.panel.text] = sentence  # to be rewritten from what it said

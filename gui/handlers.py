@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
 from gui import acts, asking, feeding, panel
+from gui.aim import aim_of
 from gui.components.examples import examples_html
 from gui.desk import GONE, Desk, sentence_of
 from gui.forms import make_edit
@@ -16,20 +17,18 @@ from gui.screen import Screen, edit_mark, inspected, looked, map_of, say_html
 from gui.steps import format_steps
 from gui.visits import Visit
 
-if TYPE_CHECKING:
-    from core.records import Trace
-
 
 class Handlers(Desk):
     """One method a control; each yields or returns updates of widgets."""
 
     def on_run(
-        self, key: str, question: str, options: str, budget: float | None, force: bool,
+        self, key: str, seen: Any, question: str, options: str, budget: float | None, force: bool,
         temperature: float, seed: float, longest: float, system: str, stepwise: bool = False,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         """Run: ask the model about the picture, or let a run that waits go on to its end."""
 
         def work(visit: Visit) -> Iterator[Screen]:
+            aim_of(seen, visit).check_picture(visit)
             visit.options = acts.parse_options(options or "")
             yield from asking.ask(
                 visit, self.workshop, question or "", stepwise,
@@ -42,29 +41,39 @@ class Handlers(Desk):
 
     def on_force(self, key: str, *rest: Any) -> Iterator[dict[Any, Any]]:
         """The remedy of a run that did not imagine: the same with a forced span."""
-        question, options, budget, _, *others = rest
-        yield from self.on_run(key, question, options, budget, True, *others)
+        seen, question, options, budget, _, *others = rest
+        yield from self.on_run(key, seen, question, options, budget, True, *others)
 
     def on_step(self, key: str, *asked: Any) -> Iterator[dict[Any, Any]]:
         """Step: go on to where the next latent is about to be fed, and wait there."""
         yield from self.on_run(key, *asked, stepwise=True)
 
-    def on_instead(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+    def on_instead(self, key: str, seen: Any, event: gr.EventData) -> dict[Any, Any]:
         """Something else is to be fed in place of the waiting latent."""
         name = str(event.name)
-        return self.now(key, lambda visit: feeding.feed_instead(visit, self.workshop, name))
 
-    def on_point(self, key: str, onto: str, event: gr.EventData) -> Iterator[dict[Any, Any]]:
+        def work(visit: Visit) -> None:
+            aim_of(seen, visit).check_waiting(visit)
+            feeding.feed_instead(visit, self.workshop, name)
+
+        return self.now(key, work)
+
+    def on_point(
+        self, key: str, seen: Any, onto: str, event: gr.EventData
+    ) -> Iterator[dict[Any, Any]]:
         """A place of the picture was clicked: its patch goes into the selected latents."""
         place = (int(event.row), int(event.column))
 
         def work(visit: Visit) -> None:
-            if visit.pending is not None:
+            aim = aim_of(seen, visit)
+            aim.check_picture(visit)
+            if aim.check_waiting(visit):
                 feeding.feed_instead(visit, self.workshop, "patch", place)
                 return
-            parent = self._parent(visit, onto)
-            kind, steps = self.workshop.kind("patch"), format_steps(visit.steps)
-            edit = make_edit(kind, parent, steps, visit.span, patch=place)
+            parent = aim.run(visit, onto == panel.SHOWN)
+            kind, steps = self.workshop.kind("patch"), format_steps(aim.steps)
+            edit = make_edit(kind, parent, steps, aim.span, patch=place)
+            aim.select(visit)
             acts.apply(visit, self.workshop, parent, [edit])
 
         yield from self.guard(key, work, slow=True)
@@ -80,14 +89,8 @@ class Handlers(Desk):
         out = self.now(key, lambda visit: asking.stop_waiting(visit, self.workshop))
         return {**out, **self.busy(False)}
 
-    def _parent(self, visit: Visit, onto: str) -> Trace:
-        parent = visit.edited if onto == panel.SHOWN and visit.edited else visit.baseline
-        if parent is None:
-            raise acts.GuiError("Run a question first; then there is something to edit.")
-        return parent
-
     def on_apply(
-        self, key: str, kind: str, steps: str, strength: float, mode: str, seed: float,
+        self, key: str, seen: Any, steps: str, kind: str, strength: float, mode: str, seed: float,
         donor: str | None, text: str, onto: str, edge: str = "",
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         """Apply: the edit of the panel, on the baseline or on the branch that is shown.
@@ -96,32 +99,35 @@ class Handlers(Desk):
         """
 
         def work(visit: Visit) -> None:
-            parent, waits = self._parent(visit, onto), visit.pending is not None
+            aim = aim_of(seen, visit)
+            parent, waits = aim.run(visit, onto == panel.SHOWN), aim.check_waiting(visit)
             giver = self.page.panel.donor_trace(donor, visit, self.workshop)
             edit = make_edit(
-                self.workshop.kind(kind), parent, "" if waits else steps or "", visit.span, mode,
+                self.workshop.kind(kind), parent, "" if waits else steps or "", aim.span, mode,
                 strength, int(seed or 0), giver, text or "", edge=edge or "",
             )  # fmt: skip
             if waits:
                 mark = edit_mark(edit, self.workshop.titles)
                 feeding.feed_edit(visit, self.workshop, edit, mark)
                 return
+            aim.select(visit)
             acts.apply(visit, self.workshop, parent, [edit])
 
         yield from self.guard(key, work, slow=True)
 
     def quick(self, name: str) -> Callable[..., Iterator[dict[Any, Any]]]:
-        def on_quick(key: str, mode: str, seed: float) -> Iterator[dict[Any, Any]]:
+        def on_quick(key: str, seen: Any, mode: str, seed: float) -> Iterator[dict[Any, Any]]:
             def work(visit: Visit) -> None:
-                if visit.baseline is None:
-                    raise acts.GuiError("Run a question first; then there is something to edit.")
+                aim = aim_of(seen, visit)
+                run, waits = aim.run(visit), aim.check_waiting(visit)
                 edit, title = self.page.panel.quick_edit(
-                    name, visit, self.workshop, mode, int(seed or 0)
+                    name, visit, self.workshop, mode, int(seed or 0), run, aim.span
                 )
-                if visit.pending is not None:
+                if waits:
                     feeding.feed_edit(visit, self.workshop, edit, title)
                     return
-                acts.apply(visit, self.workshop, visit.baseline, [edit], title)
+                aim.select(visit)
+                acts.apply(visit, self.workshop, run, [edit], title)
 
             yield from self.guard(key, work, slow=True)
 
@@ -138,19 +144,19 @@ class Handlers(Desk):
             out = {
                 self.page.inspector: inspected(visit, self.workshop),
                 self.page.look: looked(visit, self.workshop),
-                self.page.panel.steps: format_steps(visit.steps) if visit.steps else "all",
             }
         except Exception as error:
             out = {self.page.say: say_html(sentence_of(error), True)}
         return out if visit.picked <= order else {self.page.say: gr.skip()}
 
-    def on_look(self, key: str, event: gr.EventData) -> dict[Any, Any]:
+    def on_look(self, key: str, seen: Any, event: gr.EventData) -> dict[Any, Any]:
         """One layer or head was chosen for the attention over the picture."""
         visit = self.visits.get(key)
         if visit is None:
             return {self.page.say: say_html(GONE, True)}
         layer, head = (None if v is None else int(v) for v in (event.layer, event.head))
         try:
+            aim_of(seen, visit).select(visit)
             return {self.page.look: looked(visit, self.workshop, layer, head)}
         except Exception as error:
             return {self.page.say: say_html(sentence_of(error), True)}

@@ -42,7 +42,8 @@ def one_click(name: str, visit: Visit, workshop: Workshop, panel: Panel) -> tupl
         raise GuiError(f"“{label}” is an edit of latents, and this model {what}.")
     if not visit.baseline.spans:
         raise GuiError("The model answered without imagining, so there is nothing to edit.")
-    return panel.quick_edit(name, visit, workshop, "propagate", 0)
+    run, span = visit.baseline, visit.span
+    return panel.quick_edit(name, visit, workshop, "propagate", 0, run, span)
 
 
 def rewrite(text: str) -> Edit:

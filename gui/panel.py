@@ -159,9 +159,10 @@ class Panel:
         return visit.trace(name) if kind == "branch" else None
 
     def quick_edit(
-        self, name: str, visit: Visit, workshop: Workshop, mode: str, seed: int
-    ) -> tuple[Edit, str]:
-        """The edit of a quick button and the title of its branch."""
+        self, name: str, visit: Visit, workshop: Workshop, mode: str, seed: int, run: Trace,
+        span: int,
+    ) -> tuple[Edit, str]:  # fmt: skip
+        """The edit of a quick button, made of a span of ``run``, and the title of its branch."""
         from core.errors import EditError
 
         needed, strength, label = QUICK[name]
@@ -175,8 +176,7 @@ class Panel:
                 raise EditError("There is no other example to take latents from.")
             donor = workshop.example(index)
             label = f"Latents of example {index + 1}"
-        assert visit.baseline is not None
-        edit = make_edit(kind, visit.baseline, "all", visit.span, mode, strength, seed, donor)
+        edit = make_edit(kind, run, "all", span, mode, strength, seed, donor)
         return edit, label
 
 

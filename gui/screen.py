@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from gui.aim import seen_of
 from gui.comparison import badge
 from gui.components.answers import answers_html
 from gui.components.inspector import inspector_html
@@ -122,6 +123,7 @@ def _waiting(visit: Visit, workshop: Workshop) -> Screen:
         grid,
         [*waiting.watch.places[:-1], replace(waiting.watch.places[-1], pending=True)],
         pending=(name, waiting.choices, waiting.chosen),
+        seen=seen_of(visit),
     )
     still = screen(replace(visit, pending=None), workshop)
     size = visit.image.size if visit.image is not None else (1, 1)
@@ -276,6 +278,7 @@ def _strip(
         places,
         (visit.span, visit.steps),
         remedy=remedy,
+        seen=seen_of(visit),
     )
 
 

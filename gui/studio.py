@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui import panel
+from gui.aim import AIMED, AIMED_STEPS
 from gui.components import examples, look, picture, strip, tree
 from gui.components.answers import answers_html
 from gui.components.modes import mode_html
@@ -45,7 +46,7 @@ class Studio:
         self.parts = [
             self.picture, self.strip, self.answers, self.tree, self.inspector, self.say,
             self.look, self.map, self.similarity,
-            self.panel.steps, self.panel.text,
+            self.panel.text,
         ]  # fmt: skip
 
     def _lay_x(self) -> None:
@@ -96,33 +97,34 @@ class Studio:
 
     def wire(self, does: Handlers) -> None:
         """Tie every control to what it does."""
-        p = self.panel
+        p, aimed = self.panel, [self.key, self.strip]
         asked = [
-            self.key, self.question, self.options, self.budget, self.force, self.temperature,
+            *aimed, self.question, self.options, self.budget, self.force, self.temperature,
             self.seed, self.longest, self.system,
         ]  # fmt: skip
         busy = [*self.parts, self.run, self.step, self.stop, p.apply]
         gr.on(
             [self.run.click, self.question.submit, self.options.submit],
-            does.on_run, asked, [*busy, self.examples], **QUEUE, **QUIET,
+            does.on_run, asked, [*busy, self.examples], js=AIMED, **QUEUE, **QUIET,
         )  # fmt: skip
-        self.strip.force(does.on_force, asked, [*busy, self.examples], **QUEUE, **QUIET)
+        asking = {"js": AIMED, **QUEUE, **QUIET}
+        self.strip.force(does.on_force, asked, [*busy, self.examples], **asking)
         for wish in (self.step.click, self.strip.step):
-            wish(does.on_step, asked, [*busy, self.examples], **QUEUE, **QUIET)
-        self.strip.instead(does.on_instead, self.key, self.parts, queue=False, **EACH)
-        self.picture.point(does.on_point, [self.key, p.onto], busy, **QUEUE, **QUIET)
+            wish(does.on_step, asked, [*busy, self.examples], **asking)
+        self.strip.instead(does.on_instead, aimed, self.parts, js=AIMED, queue=False, **EACH)
+        self.picture.point(does.on_point, [*aimed, p.onto], busy, **asking)
         self.stop.click(does.on_stop, self.key, busy, queue=False, **QUIET)
         edit = [
-            self.key, p.kind, p.steps, p.strength, p.mode, p.seed, p.donor, p.text, p.onto,
+            *aimed, p.steps, p.kind, p.strength, p.mode, p.seed, p.donor, p.text, p.onto,
             p.edge,
         ]  # fmt: skip
-        p.apply.click(does.on_apply, edit, busy, **QUEUE, **QUIET)
+        p.apply.click(does.on_apply, edit, busy, js=AIMED_STEPS, **QUEUE, **QUIET)
         for name, button in p.quick.items():
-            button.click(does.quick(name), [self.key, p.mode, p.seed], busy, **QUEUE, **QUIET)
+            button.click(does.quick(name), [*aimed, p.mode, p.seed], busy, **asking)
         shown = [*self.parts, p.donor]
-        picked = [self.inspector, self.look, p.steps, self.say]
+        picked = [self.inspector, self.look, self.say]
         self.strip.pick(does.on_pick, self.key, picked, queue=False, **EACH)
-        self.look.look(does.on_look, self.key, [self.look, self.say], queue=False, **QUIET)
+        self.look.look(does.on_look, aimed, [self.look, self.say], js=AIMED, queue=False, **QUIET)
         self.map.method(
             does.on_method, self.key, [self.map, self.say], concurrency_id="map",
             concurrency_limit=1, **QUIET,

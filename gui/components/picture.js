@@ -28,16 +28,6 @@ function seen(image) {
   };
 }
 
-function named(steps) {
-  const parts = [];
-  for (const step of steps) {
-    const last = parts[parts.length - 1];
-    if (last && step === last[1] + 1) last[1] = step;
-    else parts.push([step, step]);
-  }
-  return "z" + parts.map(([a, b]) => (a === b ? `${a + 1}` : `${a + 1}–${b + 1}`)).join(", ");
-}
-
 // Other latents were selected: the trail and the hint say so at once, nothing is drawn anew.
 const onPick = (event) => {
   if (!element.isConnected) {
@@ -55,7 +45,7 @@ const onPick = (event) => {
   figure.classList.toggle("pointing", steps.length > 0);
   const hint = element.querySelector(".hint");
   if (hint && steps.length) {
-    hint.textContent = `Click a place to ${figure.dataset.point.replace("{}", named(steps))}.`;
+    hint.textContent = `Click a place to ${figure.dataset.point.replace("{}", `z${window.zscopeSteps(steps)}`)}.`;
   }
 };
 window.addEventListener("zscope-pick", onPick);

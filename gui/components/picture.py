@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from gui.steps import format_steps
 
@@ -28,6 +29,11 @@ def data_uri(image: Image.Image, longest: int = SHOWN) -> str:
     copy.save(buffer, "PNG" if drawn else "JPEG", quality=88)
     kind = "png" if drawn else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def mark_of(uri: str) -> str:
+    """A short mark of a picture's ``data:`` address, by which two are told apart."""
+    return f"{crc32(uri.encode()):08x}" if uri else ""
 
 
 def picture_html(
@@ -64,11 +70,11 @@ def picture_html(
             f"</figure>{choose}"
         )
     overlay = _overlay(size, grid, trail, selected) if trail and grid[0] else ""
-    state = hint = ""
+    state, hint = f' data-picture="{mark_of(uri)}"', ""
     on = bool(pointing and grid[0])
     if on:
         waits = "{}" in pointing
-        state = f' data-rows="{grid[0]}" data-columns="{grid[1]}" data-span="{span}"'
+        state += f' data-rows="{grid[0]}" data-columns="{grid[1]}" data-span="{span}"'
         state += f' data-point="{escape(pointing, quote=True)}"' if waits else ""
         names = f"z{format_steps(selected)}" if selected else ""
         said = f"Click a place to {pointing.replace('{}', names)}."

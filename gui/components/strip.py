@@ -142,6 +142,7 @@ def strip_html(
     going: bool = False,
     remedy: str = "",
     pending: tuple[str, dict[str, str], str] | None = None,
+    seen: Mapping[str, str] | None = None,
 ) -> str:
     """The strip as HTML.
 
@@ -153,6 +154,7 @@ def strip_html(
         going: whether the run is still decoding.
         remedy: sentence for a run without latents, with the button that forces a span.
         pending: name of the latent that waits, what can be fed instead, and what is chosen.
+        seen: what the page hands back with every act (:mod:`gui.aim`).
     """
     parts: list[str] = []
     if grid[0]:
@@ -180,9 +182,10 @@ def strip_html(
     if not places and not going and not remedy:
         body += '<span class="chip waiting">Press Run to see what the model imagines.</span>'
     chosen = ",".join(str(s) for s in selected[1])
+    told = "".join(f' data-{k}="{escape(v, quote=True)}"' for k, v in (seen or {}).items())
     return (
         f'<div class="strip" role="group" aria-label="The sequence as it was fed" '
-        f'data-span="{selected[0]}" data-chosen="{chosen}">{body}</div>{note}'
+        f'data-span="{selected[0]}" data-chosen="{chosen}"{told}>{body}</div>{note}'
     )
 
 

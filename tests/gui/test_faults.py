@@ -140,7 +140,7 @@ def test_a_full_device_is_one_sentence_and_the_page_goes_on(tmp_path, monkeypatc
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
     def run():
-        list(page.desks.on_run(key, "What?", "", 3, True, 0.0, 0, 8, ""))
+        list(page.desks.on_run(key, None, "What?", "", 3, True, 0.0, 0, 8, ""))
 
     with monkeypatch.context() as patched:
         patched.setattr(passes.language, "forward", full)
