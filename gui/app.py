@@ -26,6 +26,7 @@ from gui.bounds import Bounds
 from gui.compare import Compare
 from gui.desks import Desks
 from gui.doorway import LOOPBACK, Doorway
+from gui.ending import end, leave
 from gui.endpoints import Endpoints
 from gui.entrance import guard
 from gui.guide import Guide
@@ -269,5 +270,5 @@ def serve(options: Options) -> None:
         page.workshop.start()
     while not ended.wait(60):
         page.visits.expire()
-    page.autosave.settle()
-    page.close(verbose=False)
+    end(page)
+    leave()

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gui.bounds import Bounds
 from gui.visits import Visit, within
@@ -87,6 +87,29 @@ class Visits:
             gone = [(key, self._visits.pop(key)) for key in still]
         self._forget(gone)
         return len(gone)
+
+    def stop_all(self) -> None:
+        """Stop whatever is at work for any visitor, within one step of the model."""
+        for thing in self._things():
+            cancel, stop = getattr(thing, "cancel", None), getattr(thing, "stop", None)
+            if isinstance(cancel, threading.Event):
+                cancel.set()
+            if callable(stop):
+                stop()
+
+    def at_work(self) -> bool:
+        """Whether anything is being done for a visitor."""
+        return any(
+            getattr(thing, "going", False) is True or getattr(thing, "alive", False) is True
+            for thing in self._things()
+        )
+
+    def _things(self) -> list[Any]:
+        """All visits, and what parts of the page keep beside them: a sweep, a study."""
+        with self._lock:
+            visits = list(self._visits.values())
+        inner = [each for visit in visits for each in within(visit)]
+        return inner + [thing for each in inner for thing in list(each.beside.values())]
 
     def settle(self, visit: Visit) -> None:
         """Bring what engines hold into line with what the visit still lists, after a change."""
