@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from core.engine.cache import RowCache
 from core.engine.decoding import Batch, Job, finish, last_step, open_batch
 from core.engine.gathering import gathered
-from core.engine.loop import Step
 from core.engine.packing import Load, packed, room, slot_bytes
 from core.engine.pictures import Picture
 from core.engine.row import Row
+from core.engine.step import Step
 from core.errors import ZscopeError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from core.engine.decoding import Job, decode_all, decode_one
 from core.engine.instrument import Instrument, LogitsProcessor
-from core.engine.loop import Step
 from core.engine.packing import Load, queues
 from core.engine.pictures import Picture
 from core.engine.prompts import batched
+from core.engine.step import Step
 from core.records import Prompt, Settings, Trace
 
 

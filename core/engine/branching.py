@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from core.engine.cache import BranchCache, RowCache, spread
-from core.engine.gathering import gathered, shifted
+from core.engine.cache import RowCache
 from core.engine.machine import opened
 from core.engine.packing import Load, queues
 from core.engine.plan import Plan, Prepared
 from core.engine.row import Row
-from core.engine.seating import Seat
+from core.engine.seating import Seat, batch
 from core.engine.slots import recompute_slots
 from core.engine.standing import Standing
 from core.engine.store import Held, Live
@@ -47,6 +46,16 @@ class Fork:
     held: Held
     parent: RowCache
     last: Tensor | None
+
+    @property
+    def load(self) -> Load:
+        """What it is expected to take."""
+        prompt = self.seat.base.prompt
+        return Load(1, int(prompt[0][0].shape[2]), len(self.held.trace.token_ids), id(prompt))
+
+    def kept(self, copy: RowCache) -> RowCache:
+        """A copy of its row's cache behind its own prompt, which was padded in the batch."""
+        return RowCache(self.seat.base.prompt, copy.own, self.seat.cuts)
 
 
 def forks(
@@ -90,41 +99,16 @@ def decode_forks(
     by_row = {id(fork.seat.row): fork for fork in begun}
 
     def keep(row: Row, copy: Callable[[], RowCache]) -> None:
-        seat = by_row[id(row)].seat
-        # its own prompt and its own cuts: neither copied nor padded
-        on_end(row, lambda: RowCache(seat.base.prompt, copy().own, seat.cuts))
+        on_end(row, lambda: by_row[id(row)].kept(copy()))
 
     loop = engine.loop(begun[0].held.processor, keep)
     for fork in begun:
         if fork.last is not None:
             loop.settle([fork.seat.row], fork.last[None])
-    loads = []
-    for fork in begun:
-        prompt, said = fork.seat.base.prompt, len(fork.held.trace.token_ids)
-        loads.append(Load(1, int(prompt[0][0].shape[2]), said, id(prompt)))
-    for queue in queues(engine.passes, loads):
-        ordered = [begun[i] for i in queue.order]
-        first = ordered[: queue.width]
-        waiting = iter([fork.seat for fork in ordered[queue.width :]])
-        loop.run([fork.seat.row for fork in first], _batch(first), cancel, waiting)
-
-
-def _batch(first: Sequence[Fork]) -> BranchCache:
-    """The cache of the branches a batch begins with."""
-    seats = [fork.seat for fork in first]
-    lengths = [seat.length for seat in seats]
-    if all(seat.base is seats[0].base for seat in seats):
-        cache = spread(seats[0].base, lengths)
-    else:
-        cache = gathered([seat.base for seat in seats], lengths)
-    longest = cache.prompt[0][0].shape[2]
-    for b, seat in enumerate(seats):
-        cache.cuts[b] = shifted(seat.cuts, longest)
-        for place, layers in seat.layers.items():
-            for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
-                own_k[b, :, place] = new_k
-                own_v[b, :, place] = new_v
-    return cache
+    for queue in queues(engine.passes, [fork.load for fork in begun]):
+        seats = [begun[i].seat for i in queue.order]
+        first, waiting = seats[: queue.width], iter(seats[queue.width :])
+        loop.run([seat.row for seat in first], batch(first), cancel, waiting)
 
 
 def fork_row(

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from core.engine.cache import RowCache
 from core.engine.handmade import HandMade, checked_vector, hand_made_record
-from core.engine.loop import Loop, Step
+from core.engine.loop import Loop
 from core.engine.machine import opened
 from core.engine.passes import Prefilled
 from core.engine.prompts import unbatched
 from core.engine.row import Row
 from core.engine.seating import Seat
+from core.engine.step import Step
 from core.engine.store import Held, Live
 from core.engine.tracing import make_trace
 from core.records import Prompt, Settings, Timings, Trace
@@ -119,7 +120,11 @@ def decode_one(engine: Instrument, job: Job, watch: bool) -> Generator[Step, Ten
     """One row as a stream of steps; the last one carries the trace."""
     with engine.lock:
         batch = open_batch(engine, job)
-    steps = batch.loop.steps(batch.rows, batch.done.cache, job.cancel, watch=watch)
+        if not watch:
+            batch.loop.run(batch.rows, batch.done.cache, job.cancel)
+            yield last_step(finish(engine, job, batch, 0))
+            return
+    steps = batch.loop.steps(batch.rows, batch.done.cache, job.cancel)
     sent: Tensor | None = None
     by_hand: list[HandMade] = []
     while True:

@@ -2,7 +2,7 @@
 
 Knows tensors and rows; knows nothing of text, pictures or what an edit means. A row ends by
 itself, and a waiting one takes its place; when nobody waits and half of a batch has ended, the
-rest goes on in a smaller one.
+rest goes on in a smaller one. Where it may, a batch grows for those who come while it runs.
 """
 
 from __future__ import annotations
@@ -19,34 +19,10 @@ from core.engine.head import Head
 from core.engine.passes import Passes
 from core.engine.row import Row
 from core.engine.sampling import draw
-from core.engine.seating import Seat, seat
-from core.records import Trace
+from core.engine.seating import Seat, join, seat
+from core.engine.step import Step
 
 TOP = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """What a stream yields.
-
-    A step with ``latent`` set comes *before* that latent is fed: ``generator.send(vector)``
-    replaces it. The last step of a stream carries the finished ``trace``.
-
-    Attributes:
-        index: place in ``token_ids``.
-        token_id, piece: the recorded token and its text.
-        latent: float32 (D,) about to be fed in this slot, or None.
-        span, step: of the latent, −1 for a token.
-        trace: the finished trace, on the last step only.
-    """
-
-    index: int
-    token_id: int
-    piece: str = ""
-    latent: Tensor | None = None
-    span: int = -1
-    step: int = -1
-    trace: Trace | None = None
 
 
 @dataclass(eq=False)
@@ -77,8 +53,8 @@ class Loop:
     ) -> None:
         """Decode every row to its end, those that wait too. Rows must have settled their next
         token."""
-        for _ in self.steps(rows, cache, cancel, watch=False, waiting=waiting):
-            pass
+        for live in self.rounds(rows, cache, cancel, waiting):
+            self.enter(live)
 
     def settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
         """Read the logits of (B, D) hidden states and choose each row's next token."""
@@ -114,19 +90,46 @@ class Loop:
         rows: Sequence[Row],
         cache: BranchCache,
         cancel: Event | None = None,
-        watch: bool = True,
         waiting: Iterator[Seat] | None = None,
+        widest: int = 0,
     ) -> Generator[tuple[Row, Step], Tensor | None, None]:
-        """The loop as a generator of (row, step), one for every slot that is fed.
+        """The loop as a generator of (row, step), one for every slot before it is fed.
 
-        Yields only when watched; then a vector sent in answer to a latent replaces it.
+        A vector sent in answer to a latent replaces it. Arguments are those of :meth:`rounds`.
+        """
+        for live in self.rounds(rows, cache, cancel, waiting, widest):
+            for row in live:
+                if row.ended:
+                    continue
+                sent = yield row, self._enter(row, watch=True)
+                if sent is not None and row.pending is not None:
+                    row.put(sent)
+
+    def enter(self, live: Sequence[Row]) -> None:
+        """Let nobody but the plans of the rows have a say about what is fed next."""
+        for row in live:
+            if not row.ended:
+                self._enter(row, watch=False)
+
+    def rounds(
+        self,
+        rows: Sequence[Row],
+        cache: BranchCache,
+        cancel: Event | None = None,
+        waiting: Iterator[Seat] | None = None,
+        widest: int = 0,
+    ) -> Iterator[list[Row]]:
+        """The loop pass by pass: the rows of the next one, which are to be entered before it
+        is asked for; some of them may have ended.
 
         Args:
-            waiting: rows that take the places of those that end.
+            cancel: stops all within one step when set.
+            waiting: rows that take the places of those that end. It is asked again in every
+                round, so it may have somebody later who is not there now.
+            widest: rows up to which the batch grows for those who wait.
         """
         queue = iter(()) if waiting is None else waiting
-        live = list(rows)
-        live = self._retire(live, cache, queue)
+        live = self._retire(list(rows), cache, queue, widest)
         while live:
             stopped = cancel is not None and cancel.is_set()
             for row in live:
@@ -139,23 +142,16 @@ class Loop:
                         left.row.end("cancelled")
                     self._report(left.row, left.cache)
                 return
-            live = self._retire(live, cache, queue)
+            live = self._retire(live, cache, queue, widest)
             if not live:
                 return
-            for row in live:
-                if row.ended:
-                    continue
-                step = self._enter(row, watch)
-                if watch:
-                    sent = yield row, step
-                    if sent is not None and row.pending is not None:
-                        row.put(sent)
+            yield live
             hidden = self._feed(live, cache)
             open_ = [b for b, row in enumerate(live) if not row.ended]
             self.settle(
                 [live[b] for b in open_], hidden[open_] if len(open_) < len(live) else hidden
             )
-            live = self._retire(live, cache, queue)
+            live = self._retire(live, cache, queue, widest)
 
     def _enter(self, row: Row, watch: bool) -> Step:
         """Give the plan its say about the latent to be fed; only who looks at it has it copied."""
@@ -222,19 +218,26 @@ class Loop:
                 scores[list(banned)] = float("-inf")
         return draw(scores, row.settings, place)
 
-    def _retire(self, live: list[Row], cache: BranchCache, queue: Iterator[Seat]) -> list[Row]:
-        """Report rows that have ended and give their places away; shrink the batch when nobody
-        waits and at least half have."""
+    def _retire(
+        self, live: list[Row], cache: BranchCache, queue: Iterator[Seat], widest: int = 0
+    ) -> list[Row]:
+        """Report rows that have ended and give their places away, and places of their own while
+        there is room; shrink the batch when nobody waits and at least half have ended."""
         for b in range(len(live)):
-            while live[b].ended and not live[b].reported:
-                self._report(live[b], _copier(cache, b))
+            while live[b].ended:
+                if not live[b].reported:
+                    self._report(live[b], _copier(cache, b))
                 new = next(queue, None)
                 if new is None:
                     break
                 seat(cache, b, new)
-                live[b] = new.row
-                if not new.row.ended and new.row.over:
-                    new.row.end("cancelled")
+                live[b] = _begun(new.row)
+        while len(live) < widest:
+            new = next(queue, None)
+            if new is None:
+                break
+            join(cache, new)
+            live = [*live, _begun(new.row)]
         going = [b for b, row in enumerate(live) if not row.ended]
         if not going:
             return []
@@ -247,6 +250,13 @@ class Loop:
         row.reported = True
         if self.on_end is not None:
             self.on_end(row, copy)
+
+
+def _begun(row: Row) -> Row:
+    """A row that takes its place; one that was stopped while it waited goes no further."""
+    if not row.ended and row.over:
+        row.end("cancelled")
+    return row
 
 
 def _copier(cache: BranchCache, index: int) -> Callable[[], RowCache]:

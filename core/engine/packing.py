@@ -86,6 +86,11 @@ def queues(passes: Passes, loads: Sequence[Load]) -> list[Queue]:
     return queued(loads, slot_bytes(passes), room(passes), widest)
 
 
+def width(passes: Passes, loads: Sequence[Load], most: int) -> int:
+    """Rows, at most ``most``, of a batch of jobs like these that there is room for."""
+    return _width(loads, slot_bytes(passes), room(passes), most)
+
+
 def queued(loads: Sequence[Load], slot: int, most_bytes: int, widest: int) -> list[Queue]:
     """Places of ``loads`` by queue, every one in exactly one. Jobs of one row each.
 
@@ -111,21 +116,20 @@ def queued(loads: Sequence[Load], slot: int, most_bytes: int, widest: int) -> li
         # themselves: they need no copies
         apart = len(sharing) > 1 and many < min(widest, max(map(len, sharing.values())))
         for part in sharing.values() if apart else [group]:
-            found.append(
-                Queue(tuple(part), _width([loads[i] for i in part], slot, most_bytes, widest))
-            )
+            fit = _width([loads[i] for i in part], slot, most_bytes, widest)
+            found.append(Queue(tuple(part), min(len(part), fit)))
     return found
 
 
 def _width(loads: Sequence[Load], slot: int, most_bytes: int, widest: int) -> int:
-    """Rows that fit at once."""
+    """Rows like these that fit at once."""
     prompt, steps = max(load.prompt for load in loads), max(load.steps for load in loads)
     slots = most_bytes // slot
     if len({load.shares for load in loads}) == 1 and loads[0].shares is not None:
         fit = (slots - prompt) // max(steps, 1)
     else:
         fit = slots // (prompt + steps)
-    return max(1, min(widest, len(loads), fit))
+    return max(1, min(widest, fit))
 
 
 def packed(

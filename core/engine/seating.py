@@ -3,19 +3,21 @@
 Rows of a batch end at different steps. A place that has become free is given to the next waiting
 row at once: its prompt and own slots are written over those of the row that ended, nobody else's
 are touched. So a batch is as wide as the device has room for until nobody waits any more, however
-unlike the answers are; only then does it shrink (:mod:`core.engine.loop`).
+unlike the answers are; only then does it shrink (:mod:`core.engine.loop`). Where there is room for
+one more, who comes while a batch runs gets a place of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 from torch.nn.functional import pad
 
-from core.engine.cache import BranchCache, Pairs, RowCache
-from core.engine.gathering import shifted
+from core.engine.cache import BranchCache, Pairs, RowCache, spread
+from core.engine.gathering import gathered, shifted
 from core.engine.knockout import Cut
 from core.engine.plan import Layers
 from core.engine.row import Row
@@ -51,6 +53,23 @@ class Seat:
         return RowCache(self.base.prompt, own, self.cuts)
 
 
+def batch(seats: Sequence[Seat]) -> BranchCache:
+    """The cache of the rows a batch begins with."""
+    lengths = [seat.length for seat in seats]
+    if all(seat.base is seats[0].base for seat in seats):
+        cache = spread(seats[0].base, lengths)
+    else:
+        cache = gathered([seat.base for seat in seats], lengths)
+    longest = cache.prompt[0][0].shape[2]
+    for b, seat in enumerate(seats):
+        cache.cuts[b] = shifted(seat.cuts, longest)
+        for place, layers in seat.layers.items():
+            for (own_k, own_v), (new_k, new_v) in zip(cache.own, layers, strict=True):
+                own_k[b, :, place] = new_k
+                own_v[b, :, place] = new_v
+    return cache
+
+
 def seat(cache: BranchCache, place: int, new: Seat) -> None:
     """Give row ``place`` of a batch to ``new``."""
     _put_prompt(cache, place, new.base.prompt)
@@ -64,6 +83,26 @@ def seat(cache: BranchCache, place: int, new: Seat) -> None:
             for slot, layers in new.layers.items():
                 buffer[place, :, slot] = layers[layer][part]
     cache.cuts[place] = shifted(new.cuts, keys.shape[2])
+
+
+def join(cache: BranchCache, new: Seat) -> None:
+    """Make a batch wider by one row, which is given to ``new``."""
+    place = cache.rows
+    cache.own = [(_one_more(keys), _one_more(values)) for keys, values in cache.own]
+    if cache.prompt[0][0].shape[0] > 1:
+        cache.prompt = [(_one_more(keys), _one_more(values)) for keys, values in cache.prompt]
+        if cache.prompt_mask is not None:
+            cache.prompt_mask = _one_more(cache.prompt_mask)
+    cache.rows += 1
+    cache.lengths = [*cache.lengths, 0]
+    cache.cuts = [*cache.cuts, ()]
+    cache.editions = [*cache.editions, max(cache.editions) + 1]
+    seat(cache, place, new)
+
+
+def _one_more(rows: Tensor) -> Tensor:
+    """(B, …) with a row of zeros behind the others."""
+    return torch.cat([rows, rows.new_zeros(1, *rows.shape[1:])])
 
 
 def _put_prompt(cache: BranchCache, place: int, prompt: Pairs) -> None:

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from core import errors
-from core.engine.loop import Step
+from core.engine.step import Step
 from core.errors import ZscopeError
 from core.records import Edit, Trace, load, save
 

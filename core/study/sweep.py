@@ -1,9 +1,10 @@
-"""A sweep: many edits of one run, made in batches, each read against the run it was made of.
+"""A sweep: many edits of one run, made together, each read against the run it was made of.
 
-What is to be made is a list of wishes; :mod:`core.study.wishes` writes them. A sweep goes
-through it a chunk at a time and hands over what is finished after each, so that a person sees
-it grow and loses nothing by stopping: inside a chunk a stop is honoured within one decode step,
-and only that chunk is lost. What an edit cannot do to this run is told, beside the rest.
+What is to be made is a list of wishes; :mod:`core.study.wishes` writes them. So many are decoded
+at a time, and one that ends gives its place to the next (:mod:`core.engine.flow`). Those that have
+ended are read a few together, forgotten and handed over, so that a person sees the sweep grow; a
+stop is honoured within one decode step, and what has ended by then is kept. What an edit cannot do
+to this run is told, beside the rest.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from threading import Event
 
 from torch import Tensor
 
+from core.edits.kinds import get
 from core.engine import Engine
+from core.engine.flow import flow
 from core.engine.forced import answer_tokens, unfinished
-from core.errors import Cancelled
+from core.errors import EditError
 from core.measures.response import Reading, Said, reading
 from core.records import Edit, Trace
-from core.study.asking import halving, score
+from core.study.asking import score
 
 CHUNK = 32
-"""Branches of one batch."""
+"""Branches decoded at a time."""
+TOGETHER = 16
+"""Of them read at a time, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,54 +167,61 @@ def sweep(
     cancel: Event | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[Sweep]:
-    """Make the wishes; a :class:`Sweep` after each chunk, the last one final.
+    """Make the wishes; a :class:`Sweep` whenever some more are finished, the last one final.
 
     Args:
         engine, base: the run, which this engine holds.
         options: answer options, scored after each branch.
         cancel: stops within one decode step; what is finished is kept.
-        chunk: branches of one batch; where memory runs out they are halved.
+        chunk: branches decoded at a time; where memory runs out, fewer.
     """
     began = time.perf_counter()
     reader = Reader(engine, base, tuple(o for o in options if o.strip()))
     series = tuple(dict.fromkeys(wish.series for wish in wishes))
-    points: list[Point] = []
-    refused: list[tuple[Wish, str]] = []
+    points: dict[int, Point] = {}
+    refused: dict[int, str] = {}
+    unread: list[tuple[int, Trace]] = []
 
     def so_far(stopped: bool = False) -> Sweep:
-        seconds, many = time.perf_counter() - began, len(wishes)
-        made = tuple(points), tuple(refused)
-        return Sweep(reader.said, *made, many, series, seconds, stopped)
+        made = tuple(points[place] for place in sorted(points))
+        not_made = tuple((wishes[place], refused[place]) for place in sorted(refused))
+        seconds = time.perf_counter() - began
+        return Sweep(reader.said, made, not_made, len(wishes), series, seconds, stopped)
 
-    for at in range(0, len(wishes), chunk):
-        if cancel is not None and cancel.is_set():
-            yield so_far(stopped=True)
-            return
-        some, made = wishes[at : at + chunk], list[str]()
-        try:
-            found = halving(
-                some,
-                lambda part: engine.branches(
-                    base, [wish.edits for wish in part], cancel=cancel, keep=True
-                ),
-                cancel,
-                made,
-            )
-            done = [one for one in found if isinstance(one, Trace)]
-            read = iter(reader.read(done))
-        except Cancelled:
-            yield so_far(stopped=True)
-            return
-        finally:
-            engine.store.forget(*made)
-        for wish, one in zip(some, found, strict=True):
-            if isinstance(one, Trace):
-                points.append(_point(wish, one, next(read)))
-            else:
-                refused.append((wish, str(one)))
-        yield so_far()
-    if not wishes:
-        yield so_far()
+    def read() -> None:
+        traces = [trace for _, trace in unread]
+        for (place, trace), found in zip(unread, reader.read(traces), strict=True):
+            points[place] = _point(wishes[place], trace, found)
+        engine.store.forget(*(trace.id for trace in traces))
+        unread.clear()
+
+    order = sorted(range(len(wishes)), key=lambda place: _reads_anew(wishes[place]))
+    told = -1
+    try:
+        for made in flow(engine, base, [wishes[p].edits for p in order], chunk, cancel):
+            for at, one in made:
+                if isinstance(one, Trace):
+                    unread.append((order[at], one))
+                else:
+                    refused[order[at]] = str(one)
+            if len(unread) >= min(TOGETHER, chunk):
+                read()
+                told = len(points) + len(refused)
+                yield so_far()
+        read()
+    finally:
+        engine.store.forget(*(trace.id for _, trace in unread))
+    last = len(points) + len(refused)
+    if told != last or last < len(wishes):
+        yield so_far(stopped=last < len(wishes))
+
+
+def _reads_anew(wish: Wish) -> bool:
+    """Whether its branch has a prompt of its own; such go together, behind those that share it."""
+    try:
+        return any(get(edit.kind).locus == "prompt" for edit in wish.edits)
+    except EditError:
+        return False  # told when it is to be made
 
 
 def finished(sweeps: Iterator[Sweep]) -> Sweep:

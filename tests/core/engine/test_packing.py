@@ -52,9 +52,9 @@ def test_small_batches_give_what_large_ones_give(
     edit = [Edit("gaussian", steps=[1], dose=1.0)]
     alone = [engine.branch(run, edit) for run in runs]
     batches: list[int] = []
-    begin = branching._batch
+    begin = branching.batch
     monkeypatch.setattr(
-        branching, "_batch", lambda first: batches.append(len(first)) or begin(first)
+        branching, "batch", lambda first: batches.append(len(first)) or begin(first)
     )
     longest = max(len(run.prompt.input_ids) + len(run.token_ids) for run in runs)
     room = packing.slot_bytes(engine.passes) * longest * fit

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.engine import Engine
-from core.engine.loop import Step
+from core.engine.step import Step
 from core.errors import EditError, ZscopeError
 from core.records import Edit, Trace
 from tests.core.engine import tiny
