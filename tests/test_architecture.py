@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # What each room of core/ may import from core/. The main line runs downward:
 # study → measures → edits → engine → families → records. Scenes are pictures and stand beside
-# it; training uses the engine to make models and knows nothing of what is measured on them.
+# it; training uses the engine to make models, and the statistics to write their cards.
 ROOMS = {
     "errors": set(),
     "records": {"errors"},
@@ -26,7 +26,7 @@ ROOMS = {
     "edits": {"errors", "records", "families", "engine"},
     "measures": {"errors", "records", "families", "engine", "edits"},
     "scenes": {"errors", "records"},
-    "training": {"errors", "records", "families", "engine", "edits", "scenes"},
+    "training": {"errors", "records", "families", "engine", "edits", "measures", "scenes"},
     "study": {"errors", "records", "families", "engine", "edits", "measures", "scenes"},
 }
 PAGE_LIBRARIES = {"gradio", "gradio_client", "gui", "launch", "spaces", "tests"}

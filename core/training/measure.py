@@ -18,6 +18,7 @@ from torch import Tensor
 
 from core import edits, scenes
 from core.engine import Engine, open_engine
+from core.measures.statistics import wilson
 from core.records import Edit, Trace
 from core.scenes.questions import normalised
 
@@ -39,12 +40,8 @@ class Share:
     @property
     def bounds(self) -> tuple[float, float]:
         """Wilson's 95 % interval."""
-        if not self.asked:
-            return math.nan, math.nan
-        z, n, p = 1.959964, self.asked, self.value
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        found = wilson(self.hits, self.asked)
+        return found.low, found.high
 
     def plain(self) -> dict[str, float | int | list[float]]:
         """For JSON."""
