@@ -6,6 +6,7 @@ import accelerate
 import pytest
 import torch
 
+from core.study.design import Design, Margins
 from gui.commands import several, study
 
 
@@ -35,3 +36,17 @@ def test_a_column_is_named_as_ours_and_theirs():
     assert study.column("answer=label") == ("answer", "label")
     with pytest.raises(argparse.ArgumentTypeError):
         study.column("answer")
+
+
+def test_the_flags_begin_where_a_design_does():
+    """The parser must not load what a design needs, so its numbers are written there again."""
+    parser = argparse.ArgumentParser()
+    study.add_flags(parser)
+    asked, usual = vars(parser.parse_args([])), Design(())
+    for name in (
+        "seed", "block", "budget", "max_new_tokens", "force_latents", "alignment", "level",
+        "least_emission", "least_dose", "little",
+    ):  # fmt: skip
+        assert asked[name] == getattr(usual, name), name
+    margins = {name: asked[f"margin_{name}"] for name in ("accuracy", "flips", "logit")}
+    assert Margins(**margins) == usual.margins
