@@ -122,3 +122,21 @@ def waiting(visit: Visit) -> str:
     if visit.pending is None or visit.pending.step is None:
         return ""
     return f"{visit.pending.step.span}:{visit.pending.step.step}"
+
+
+def seen_at(selector: str, name: str) -> str:
+    """Javascript of an event whose second input tells what an element's ``data-`` name says."""
+    return (
+        f"(...given) => {{ const it = document.querySelector('{selector} [data-{name}]'); "
+        f"given[1] = {{ seen: it ? it.dataset.{name} : '' }}; return given; }}"
+    )
+
+
+def check_seen(told: Any, now: str, sentence: str) -> None:
+    """Refuse where what was seen at an element (:func:`seen_at`) is no more; nothing may be.
+
+    Raises:
+        GuiError: so it is.
+    """
+    if isinstance(told, dict) and told.get("seen") not in ("", now):
+        raise GuiError(sentence)

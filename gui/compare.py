@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from gui import acts
+from gui.aim import CHANGED, check_seen, seen_at
 from gui.components import examples, picture
 from gui.components.examples import examples_html
-from gui.components.picture import picture_html
+from gui.components.picture import mark_of, picture_html
 from gui.desk import GONE, sentence_of
 from gui.panel import QUICK
 from gui.rivals import answered, choices, columns_html
@@ -70,11 +72,11 @@ class Compare:
         key = desks.page.key
         subject = [self.picture, self.question, self.options, self.examples, self.say]
         tab.select(self.on_show, key, [*subject, self.models], queue=False, **QUIET)
-        asked = [key, self.question, self.options, self.models, self.edit]
+        asked = [key, self.picture, self.question, self.options, self.models, self.edit]
         shown = [self.columns, self.say, self.run, self.stop]
         gr.on(
             [self.run.click, self.question.submit, self.options.submit],
-            self.on_run, asked, shown, **QUEUE, **QUIET,
+            self.on_run, asked, shown, js=seen_at("#compare-picture", "picture"), **QUEUE, **QUIET,
         )  # fmt: skip
         self.stop.click(self.on_stop, key, None, queue=False, **QUIET)
         self.examples.choose(self.on_example, key, subject, queue=False, **QUIET)
@@ -154,7 +156,7 @@ class Compare:
                 running.cancel.set()
 
     def on_run(
-        self, key: str, question: str, options: str, names: list[str], edit: str
+        self, key: str, seen: Any, question: str, options: str, names: list[str], edit: str
     ) -> Iterator[dict[Any, Any]]:
         """Compare: the same question and edit to each model, one after the other."""
         subject = self.subject(key)
@@ -162,12 +164,17 @@ class Compare:
         if subject is None:
             yield {self.say: say_html(GONE, True), **idle}
             return
-        if not FEWEST <= len(names or ()) <= MOST:
-            yield {self.say: say_html("Choose two or three models to compare.", True), **idle}
+        try:
+            check_seen(seen, mark_of(subject.uri), CHANGED)
+            if not FEWEST <= len(names or ()) <= MOST:
+                raise acts.GuiError("Choose two or three models to compare.")
+        except acts.GuiError as error:
+            yield {self.say: say_html(sentence_of(error), True), **idle}
             return
         subject.beside["models"] = list(names)
         subject.options = acts.parse_options(options or "")
         subject.asked, subject.cancel = question or "", threading.Event()
+        subject = replace(subject)  # every column is of this, whatever is chosen meanwhile
         cells = dict.fromkeys(names, "<p class='going'>waiting</p>")
         yield {
             self.columns: columns_html(self.desks.shelf, cells),

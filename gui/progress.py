@@ -15,7 +15,8 @@ def about_html(about: Subject) -> str:
     answer = about.trace.answer or "no answer read"
     what = f"{about.count} latents" if about.count > 1 else "1 latent"
     return (
-        f"<p class='subject'><b>{escape(about.title)}</b> {escape(answer)}</p>"
+        f"<p class='subject' data-run='{escape(about.place, quote=True)}'>"
+        f"<b>{escape(about.title)}</b> {escape(answer)}</p>"
         f"<p class='soft'>{escape(about.trace.prompt.question)}</p>"
         f"<p class='soft'>The run on the Studio's screen, {what}.</p>"
     )

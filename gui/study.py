@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from gui.aim import check_seen, seen_at
 from gui.components.plot import plot
 from gui.desk import GONE, sentence_of
 from gui.figures import study as figures
@@ -25,8 +26,10 @@ from gui.studying import Studying
 
 if TYPE_CHECKING:
     from gui.desks import Desks
+    from gui.workshop import Workshop
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+OTHER = "Another model is loaded than stood here, so it is named now; press Start once more."
 LOOK = 0.5  # seconds between two looks at a running study
 MOST, MOST_HOSTED = 100_000, 200
 PRESETS = [
@@ -129,10 +132,11 @@ class StudyTab:
         self.start.click(
             self.on_start,
             [
-                key, self.source, self.tasks, self.upload, self.place, self.count, self.preset,
-                self.accuracy, self.flips, self.logit, self.force, self.keep,
+                key, self.model, self.source, self.tasks, self.upload, self.place, self.count,
+                self.preset, self.accuracy, self.flips, self.logit, self.force, self.keep,
             ],
-            self.shown, concurrency_limit=None, **QUIET,
+            [self.model, self.plan, *self.shown], js=seen_at("#study-model", "model"),
+            concurrency_limit=None, **QUIET,
         )  # fmt: skip
         self.stop.click(self.on_stop, key, self.stop, queue=False, **QUIET)
 
@@ -163,14 +167,15 @@ class StudyTab:
 
         try:
             arms = study.preset(preset, room.engine.family)
-            name = f"<p>Model: <b>{escape(Path(str(room.engine.name)).name)}</b></p>"
+            name = escape(_name(room), quote=True)
+            name = f"<p data-model='{name}'>Model: <b>{name}</b></p>"
             plan = plan_html(arms, max(1, int(count or 1)), "")
         except Exception as error:
             return {self.plan: say_html(sentence_of(error), True)}
         return {self.model: name, self.plan: plan}
 
     async def on_start(
-        self, key: str, source: str, tasks: list[str], upload: str | None, place: str,
+        self, key: str, seen: Any, source: str, tasks: list[str], upload: str | None, place: str,
         count: float | None, preset: str, accuracy: float, flips: float, logit: float,
         force: bool, keep: str,
     ) -> AsyncIterator[dict[Any, Any]]:  # fmt: skip
@@ -183,6 +188,7 @@ class StudyTab:
         try:
             if job is None or not job.alive:
                 room = self.desks.shelf.of(visit.model)
+                check_seen(seen, _name(room) if room.ready else "", OTHER)
                 data = Data(source, upload, place or "", count_of(count, self.most), tasks)
                 design = declared(room, preset, accuracy, flips, logit, force)
                 keep = keep or "" if self.own else ""
@@ -193,15 +199,16 @@ class StudyTab:
                 visit.beside["study"] = job
                 job.start()
         except Exception as error:
-            yield {self.progress: say_html(sentence_of(error), True)}
+            plan = self.on_plan(key, preset, count)
+            yield {**plan, self.progress: say_html(sentence_of(error), True)}
             return
-        seen = -1
+        shown = -1
         while True:
             alive, version = job.alive, job.version
-            if alive and version == seen:
+            if alive and version == shown:
                 yield {self.progress: progress_html(job)}
             else:
-                seen = version
+                shown = version
                 yield self._view(job)
             if not alive:
                 return
@@ -236,3 +243,8 @@ class StudyTab:
             self.start: gr.update(interactive=not running),
             self.stop: gr.update(interactive=running),
         }
+
+
+def _name(room: Workshop) -> str:
+    """The model's name in a few letters."""
+    return Path(str(room.engine.name)).name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from gui.acts import GuiError
+from gui.aim import check_seen, seen_at
 from gui.components.modes import SHORT
 from gui.components.plot import plot
 from gui.desk import GONE, sentence_of
@@ -31,6 +32,7 @@ BEFORE = (
     "Press Sweep: the figures show how much it takes to move this answer, beside a sham and "
     "another picture."
 )
+OTHER = "The Studio shows another run than stood here, so it is named now; press Sweep once more."
 NOTES = {
     "doses": "flips and shifts against the dose that was delivered, with their controls",
     "steps": "which latent matters, by what becomes of the later ones",
@@ -111,12 +113,13 @@ class SweepTab:
         shown = [self.about, self.say, self.progress, self.run, self.stop, *self.plots.values()]
         tab.select(self.on_show, key, shown, queue=False, **QUIET)
         asked = [
-            key, self.figures, self.kind, self.steps, self.mode, self.doses, self.draws,
+            key, self.about, self.figures, self.kind, self.steps, self.mode, self.doses, self.draws,
             self.seed, self.width,
         ]  # fmt: skip
         gr.on(
             [self.run.click, self.doses.submit, self.steps.submit],
-            self.on_run, asked, shown, concurrency_id="sweep", concurrency_limit=4, **QUIET,
+            self.on_run, asked, shown, js=seen_at("#sweep-about", "run"), concurrency_id="sweep",
+            concurrency_limit=4, **QUIET,
         )  # fmt: skip
         self.stop.click(self.on_stop, key, None, queue=False, **QUIET)
 
@@ -146,7 +149,7 @@ class SweepTab:
             self._view(visit).cancel.set()
 
     def on_run(
-        self, key: str, figures: list[str], kind: str, steps: str, mode: str, doses: str,
+        self, key: str, seen: Any, figures: list[str], kind: str, steps: str, mode: str, doses: str,
         draws: float | None, seed: float | None, width: float | None,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         """Sweep: everything that is ticked, a figure after the other."""
@@ -174,7 +177,7 @@ class SweepTab:
             with room.line.join(key, view.cancel) as ticket:
                 for sentence in ticket.waiting():
                     yield {self.progress: bar_html(sentence)}
-                yield from self._sweep(key, visit, view, room, ticket)
+                yield from self._sweep(key, seen, visit, view, room, ticket)
         except Exception as error:
             last = {self.say: say_html(sentence_of(error), True), self.progress: ""}
         finally:
@@ -190,7 +193,7 @@ class SweepTab:
         return room
 
     def _sweep(
-        self, key: str, visit: Visit, view: View, room: Workshop, ticket: Ticket
+        self, key: str, seen: Any, visit: Visit, view: View, room: Workshop, ticket: Ticket
     ) -> Iterator[dict[Any, Any]]:
         from core.study.sweep import sweep
 
@@ -198,10 +201,11 @@ class SweepTab:
         if not asked.figures:
             raise GuiError("Tick at least one figure.")
         about = subject(visit, room)
+        yield {self.about: about_html(about)}
+        check_seen(seen, about.place, OTHER)
         about, wanted = plan(asked, about, visit, room)
         total = sum(len(wishes) for wishes in wanted.values())
         visit.bounds.check_sweep(total)
-        yield {self.about: about_html(about)}
         finished: list[Sweep] = []
         for name, wishes in wanted.items():
             state: Sweep | None = None

@@ -74,6 +74,11 @@ class Subject:
     donor_title: str = ""
 
     @property
+    def place(self) -> str:
+        """Which span of which run."""
+        return f"{self.trace.id}:{self.span}"
+
+    @property
     def count(self) -> int:
         """K."""
         return len(self.trace.spans[self.span])

@@ -29,8 +29,9 @@ class Selected:
         own, bank = told(event.points)
         if own:
             span = own[0][0]
-            # the Studio's strip says so too, and its word is the one that is dated
-            acts.select(visit, span, [k for s, k in own if s == span])
+            # the Studio's strip says so too, dated the same; an older word may come later
+            order = getattr(event, "order", None)
+            acts.select(visit, span, [k for s, k in own if s == span], order and float(order))
         before = view.items
         if bank or not own:
             view.marked = bank

@@ -182,7 +182,7 @@ async function draw() {
         const detail = { span: own[0][0], step: steps[0], steps: steps.sort((a, b) => a - b) };
         window.dispatchEvent(new CustomEvent("zscope-choose", { detail: detail }));
       }
-      trigger("mark", { points: points });
+      trigger("mark", { order: window.zscopeAim().order, points: points });
     };
     if (meta.marks) {
       node.on("plotly_click", mark);

@@ -15,7 +15,7 @@ element.addEventListener("click", (event) => {
   const steps = Array.from({ length: high - low + 1 }, (_, i) => low + i);
   const detail = { span: spanOf(cell), step: step, steps: steps };
   window.dispatchEvent(new CustomEvent("zscope-choose", { detail: detail }));
-  trigger("mark", { points: steps.map((k) => [detail.span, k, "run", "", "", ""]) });
+  trigger("mark", { order: window.zscopeAim().order, points: steps.map((k) => [detail.span, k, "run", "", "", ""]) });
 });
 
 element.addEventListener("keydown", (event) => {
