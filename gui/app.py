@@ -10,82 +10,37 @@ os.environ.setdefault("GRADIO_HEARTBEAT_INTERVAL", "2")  # s until a closed tab 
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from gui import logbook
 from gui.arenas import share_arenas
 from gui.arrival import KEEP, READ, Arrival
 from gui.atlas import Atlas
 from gui.autosave import Autosave
-from gui.bounds import Bounds
 from gui.compare import Compare
 from gui.desks import Desks
-from gui.doorway import LOOPBACK, Doorway
 from gui.ending import end, leave
 from gui.endpoints import Endpoints
 from gui.entrance import guard
+from gui.folders import clear_strays, keep_uploads_apart
 from gui.guide import Guide
 from gui.hosting import on_lent_gpu
+from gui.options import Options
 from gui.picker import Picker
 from gui.screen import say_html
+from gui.serving import launch
 from gui.sessionbar import SessionBar
 from gui.sessions import Sessions
 from gui.shelf import DEMOS, SHIPPED, Model, Shelf
 from gui.studio import Studio
 from gui.study import StudyTab
 from gui.sweep import SweepTab
-from gui.theme import HEAD, START, theme
-from gui.tidying import tidy
-from gui.tools import Tools
 from gui.visitors import Visits
 
-ROOT = Path(__file__).resolve().parent.parent
-STYLES = ("style.css", "beside.css", "study.css", "atlas.css", "sweep.css")
-UPLOADS, UPLOADS_HOSTED = (3600, 86_400), (300, 1800)  # s between sweeps, and s a file is kept
-THREADS = 80  # those who wait in line hold one each
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the page is served, and which model stands behind it.
-
-    Attributes:
-        model: folder or hub id of the checkpoint.
-        family: name of its family; None detects it.
-        revision: commit of a hub checkpoint.
-        device, dtype, attention: as :func:`core.load` takes them.
-        host, port: where the page is served.
-        share: also make a public link through Gradio's relay.
-        browser: open the page in the default browser.
-        state: folder where sessions are kept by themselves; None, as on a hosted copy, keeps
-            nothing on the disk.
-        own_models: visitors may load other checkpoints than the listed ones, by hub id or from
-            a folder of this machine.
-        bounds: how much a visitor may ask for.
-        hosted: strangers are served, through a proxy and in the hub's frame.
-        auth: whether a user and a password may come in; None asks nobody.
-    """
-
-    model: str = "assets/models/faithful"
-    family: str | None = None
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    attention: str = "sdpa"
-    host: str = "127.0.0.1"
-    port: int = 7860
-    share: bool = False
-    browser: bool = False
-    state: Path | None = None
-    own_models: bool = True
-    bounds: Bounds = field(default_factory=Bounds)
-    hosted: bool = False
-    auth: Callable[[str, str], bool] | None = None
+SWEEPS = 300  # seconds between two sweeps of uploads that were kept long enough
 
 
 def build(
@@ -124,7 +79,7 @@ def build(
         title="Zscope",
         analytics_enabled=False,
         fill_width=True,
-        delete_cache=UPLOADS_HOSTED if options.hosted else UPLOADS,
+        delete_cache=(SWEEPS, options.kept),
     ) as page:
         with gr.Row(elem_id="head"):
             gr.HTML('<h1>Zscope</h1><p class="question">Did the answer care?</p>', elem_id="brand")
@@ -220,42 +175,12 @@ def load_model(model: Model, options: Options) -> Any:
     return LentEngine(engine)
 
 
-def launch(page: gr.Blocks, options: Options) -> str:
-    """Serve a built page without blocking; its address."""
-    alone = options.host in LOOPBACK and not options.share and not options.hosted
-    doorway = Middleware(
-        Doorway, options.hosted, LOOPBACK if alone else None, tidy=lambda tab: tidy(page, tab)
-    )
-    tools = Middleware(Tools, page.endpoints, options.auth)
-    _, url, shared = page.launch(
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=False,
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        theme=theme(),
-        css_paths=[ROOT / "assets" / name for name in STYLES],
-        js=START,
-        head=HEAD,
-        max_file_size=f"{options.bounds.upload}mb",
-        max_threads=THREADS,
-        state_session_capacity=8 * options.bounds.visitors,
-        auth=options.auth,
-        mcp_server=False,  # Gradio's own calls the page through its door again; see gui.tools
-        app_kwargs={"middleware": [doorway, tools]},
-    )
-    return shared or url
-
-
 def serve(options: Options) -> None:
     """Serve the page until the process is told to end; the model is woken behind it."""
     ended = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
+    uploads = keep_uploads_apart()
     logbook.keep_in(options.state / "log" if options.state is not None else None)
     page = build(options)
     if on_lent_gpu():  # the hosting takes the weights up when the page is served
@@ -270,5 +195,7 @@ def serve(options: Options) -> None:
         page.workshop.start()
     while not ended.wait(60):
         page.visits.expire()
+        if uploads is not None:
+            clear_strays(uploads)
     end(page)
     leave()

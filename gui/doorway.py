@@ -5,31 +5,41 @@ for it. So the first request that uses a name ties it to a cookie of the browser
 the same name from another browser gets nothing. A browser without cookies has the name alone.
 
 On a loopback address only the names of this machine are answered to: a foreign site that points
-its own name here (DNS rebinding) reads nothing.
+its own name here (DNS rebinding) reads nothing, and one that lets a browser send something here
+is not listened to. What a request may ask for and bring is in :mod:`gui.requested`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
-from math import isfinite
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import urlsplit
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from gui.requested import (
+    PLAIN,
+    PREFIX,
+    Intake,
+    Message,
+    Receive,
+    Scope,
+    Unwelcome,
+    body_of,
+    check_address,
+    limited,
+    plain_of,
+    tabs_of,
+)
+
+Send = Callable[[Message], Awaitable[None]]
 
 COOKIE = "zscope"
-NAMES = 20_000  # tabs that are remembered
-LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-PREFIX = "/gradio_api/"
-ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")  # half of a letter written in two
+NAMES = 200_000  # tabs that are remembered
+INFO = ("info", "openapi.json", "call")  # tell of the page by the name they were asked by
 # Gradio's page is written with inline scripts and styles; nothing is ever fetched from elsewhere.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -63,8 +73,11 @@ class Doorway:
         app: what is behind it.
         hosted: the page is a Space, behind a proxy and in a frame.
         names: hosts that are answered to; None answers to any.
-        most: bytes of a request's JSON.
+        most: bytes of a request's JSON, or of an upload.
+        intake: of all uploads together; None counts none.
         tidy: told of each tab that asks for something, on the event loop.
+        forget: makes Gradio forget by what name it was asked about the page, so that it does not
+            tell everybody a name that one of them made up.
     """
 
     def __init__(
@@ -73,45 +86,78 @@ class Doorway:
         hosted: bool = False,
         names: tuple[str, ...] | None = None,
         most: int = 80_000_000,
+        intake: Intake | None = None,
         tidy: Callable[[str], Any] = lambda tab: None,
+        forget: Callable[[], Any] = lambda: None,
     ) -> None:
         self.app, self.names, self.most, self.hosted = app, names, most, hosted
-        self.tidy = tidy
+        self.intake, self.tidy, self.forget = intake, tidy, forget
         self.headers = headers(hosted)
         self._tabs: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it here."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # this page has none
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         given = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
         cookie = _cookie(given.get("cookie", b""))
         fresh = secrets.token_urlsafe(24) if cookie is None else None
-        send = self._dressed(send, fresh, scope)
+        begun = False
+
+        async def told(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        dressed = self._dressed(told, fresh, scope)
+        try:
+            receive = await self._checked(scope, given, cookie, receive)
+            await self.app(scope, receive, dressed)
+        except Unwelcome as unwelcome:
+            if not begun:
+                await _refuse(dressed, unwelcome)
+
+    async def _checked(
+        self, scope: Scope, given: dict[str, bytes], cookie: str | None, receive: Receive
+    ) -> Receive:
+        """What the request's body is to be taken from, once it may pass.
+
+        Raises:
+            Unwelcome: it may not.
+        """
         if self.names is not None and _host(given.get("host", b"")) not in self.names:
-            await _refuse(send, 421, "This page answers to this machine alone.")
-            return
-        if scope["path"].startswith(PREFIX):
-            body = None
-            if scope["method"] == "POST" and b"json" in given.get("content-type", b""):
-                body = await _body(receive, self.most)
-                if body is None:
-                    await _refuse(send, 413, "The request is larger than this page takes.")
-                    return
-                receive = _again(body, receive)
-            try:
-                tab = _tab(scope, body)
-            except (ValueError, RecursionError):
-                await _refuse(send, 400, "The request is no JSON that this page understands.")
-                return
-            if tab is not None and not self._is_theirs(tab, cookie):
-                await _refuse(send, 403, "This tab belongs to another browser.")
-                return
-            if tab is not None and body is not None:
-                self.tidy(tab)
-        await self.app(scope, receive, send)
+            raise Unwelcome(421, "This page answers to this machine alone.")
+        posted = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if posted and self.names is not None and not _own(given.get("origin"), self.names):
+            raise Unwelcome(403, "This page takes nothing from other sites.")
+        path = scope["path"]
+        check_address(path)
+        kind = given.get("content-type", b"").split(b";")[0].strip().lower()
+        plain, tidied = None, posted and path.startswith(PREFIX)
+        if tidied and path.rstrip("/") == PREFIX + "upload":
+            take = self.intake.take if self.intake is not None else lambda size: None
+            receive, tidied = limited(receive, self.most, take), False
+        elif tidied:
+            body = await body_of(receive, self.most)
+            if body and not (kind == b"application/json" or kind.endswith(b"+json")):
+                raise Unwelcome(415, "This page understands JSON.")
+            plain, receive = plain_of(body), _again(body, receive)
+        elif posted:
+            receive = limited(receive, PLAIN)
+        if path.startswith(PREFIX):
+            for tab in tabs_of(scope, plain):
+                if not self._is_theirs(tab, cookie):
+                    raise Unwelcome(403, "This tab belongs to another browser.")
+                if tidied:
+                    self.tidy(tab)
+            if path.removeprefix(PREFIX).split("/")[0] in INFO:
+                self.forget()
+        return receive
 
     def _is_theirs(self, tab: str, cookie: str | None) -> bool:
         with self._lock:
@@ -122,7 +168,7 @@ class Doorway:
         return not owner or owner == cookie
 
     def _dressed(self, send: Send, fresh: str | None, scope: Scope) -> Send:
-        async def dressed(message: MutableMapping[str, Any]) -> None:
+        async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in self.headers}
                 kept = [(n, v) for n, v in message.get("headers", ()) if n.lower() not in own]
@@ -152,61 +198,10 @@ def _host(header: bytes) -> str:
     return name.rpartition("]")[0] + "]" if name.startswith("[") else name.partition(":")[0]
 
 
-def _tab(scope: Scope, body: bytes | None) -> str | None:
-    """The tab a request speaks for, by its address or its JSON.
-
-    Raises:
-        ValueError, RecursionError: the body is no JSON, or holds what could not be answered with:
-            Gradio quotes what it refuses, and fails on numbers and letters JSON does not know.
-    """
-    plain = _plain(body) if body else None
-    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash")
-    if asked:
-        return asked[0]
-    parts = scope["path"].removeprefix(PREFIX).split("/")
-    if parts[0] == "heartbeat" and len(parts) > 1:
-        return str(parts[1])
-    name = plain.get("session_hash") if isinstance(plain, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _plain(body: bytes) -> Any:
-    """A body's JSON as values."""
-    plain = json.loads(body, parse_constant=_no_number, parse_float=_finite)
-    if ESCAPED.search(body):
-        json.dumps(plain, ensure_ascii=False).encode("utf-8")  # half a letter cannot be written
-    return plain
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        _no_number(text)
-    return number
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
-async def _body(receive: Receive, most: int) -> bytes | None:
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        parts.append(message.get("body", b""))
-        size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > most:
-            return None
-    return b"".join(parts)
-
-
 def _again(body: bytes, receive: Receive) -> Receive:
     told = False
 
-    async def again() -> MutableMapping[str, Any]:
+    async def again() -> Message:
         nonlocal told
         if told:
             return await receive()
@@ -216,8 +211,22 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence, "detail": sentence}).encode()
+def _own(origin: bytes | None, names: tuple[str, ...]) -> bool:
+    """Whether a request comes from this machine's own pages, or from no page at all."""
+    if origin is None:
+        return True
+    try:
+        host = urlsplit(origin.decode("latin-1")).netloc
+    except ValueError:
+        return False
+    return _host(host.encode("latin-1")) in names
+
+
+async def _refuse(send: Send, unwelcome: Unwelcome) -> None:
+    told = {"error": unwelcome.sentence, "detail": unwelcome.sentence}
+    body = json.dumps(told).encode()
     kind = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": kind})
+    if unwelcome.status in (408, 413, 503):  # the rest of the body is not read
+        kind.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": unwelcome.status, "headers": kind})
     await send({"type": "http.response.body", "body": body})

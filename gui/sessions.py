@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gui.autosave import Autosave
+from gui.folders import Folder
 from gui.keeping import fill_visit, pictures, save_visit
 from gui.shelf import DEMOS, Shelf
 
@@ -55,7 +55,7 @@ class Sessions:
         save_visit(visit, path, name, family, str(visit.beside.get("link", "")))
 
     def download(self, visit: Visit) -> str:
-        """A fresh ``.zscope`` file to download; Gradio moves it into its own cache.
+        """A fresh ``.zscope`` file to download; an earlier one of this visit is gone then.
 
         Raises:
             GuiError: when there is nothing to save; core.errors.RecordError.
@@ -64,8 +64,10 @@ class Sessions:
 
         if not visit.branches:
             raise GuiError("There is nothing to save yet; run a question first.")
-        path = Path(tempfile.mkdtemp(prefix="zscope-")) / "session.zscope"
+        folder = Folder(served=True)
+        path = folder.path / "session.zscope"
         self.save(visit, path)
+        visit.beside["download"] = folder
         return str(path)
 
     def room(self, session: Session) -> tuple[str, Workshop]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gui.acts import GuiError
 from gui.bounds import OutOfBounds
+from gui.folders import Folder
 from gui.study_data import PLACE, SCENES, items_of
 from gui.studying import Studying
 
@@ -48,18 +46,6 @@ class Data:
         """What ``--data`` is to be on a command line."""
         named = "" if set(self.tasks or TASKS) == set(TASKS) else ":" + ",".join(self.tasks)
         return {SCENES: f"scenes{named}", PLACE: self.place}.get(self.source, "YOUR-FILE")
-
-
-class Folder:
-    """A folder that is gone when nobody holds it any more.
-
-    Unlike ``tempfile.TemporaryDirectory`` it takes being dropped with its visit as what is meant
-    to happen, and warns of nothing.
-    """
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="zscope-study-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 def count_of(count: float | None, most: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gui.bounds import OutOfBounds
 from gui.desk import sentence_of
+from gui.folders import Folder
 from gui.line import Line, Ticket
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Studying:
         self._looked = 0.0
         self._items: Items | None = None
         self._keys: Any = None
+        self._taken: Folder | None = None
         self.cancel = threading.Event()
         self.stage = "reading the data"
         self.progress: Progress | None = None
@@ -160,12 +161,13 @@ class Studying:
         self.stage = "writing the report"
         write_all(found, self._folder, rerun=self.command())
         self.body = tuple(body(found, self._folder))
-        # a place the page may serve from, whatever folder the study lives in
-        taken = Path(tempfile.mkdtemp(prefix="zscope-study-files-"))
+        # a place the page may take them from, whatever folder the study lives in
+        taken = Folder()
         files = []
         for name in OUTPUTS:
-            (taken / name).write_bytes((self._folder / name).read_bytes())
-            files.append(str(taken / name))
+            (taken.path / name).write_bytes((self._folder / name).read_bytes())
+            files.append(str(taken.path / name))
+        self._taken = taken
         self.files = tuple(files)
         self.study = found
         self.version += 1

@@ -36,6 +36,12 @@ def tidy(page: Any, session: str) -> int:
     return dropped
 
 
+def forget_info(page: Any) -> None:
+    """Drop what was written about the endpoints with the address that somebody asked at."""
+    page.app.api_info = None
+    page.app.page_api_info.clear()
+
+
 def _forget_closed(page: Any) -> int:
     holder = page.app.state_holder
     still = datetime.now() - LAST

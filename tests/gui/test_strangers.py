@@ -1,8 +1,10 @@
 """A second visitor with the first one's address, payload, names or ids gets nothing of theirs."""
 
+import gc
 import json
 import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -205,6 +207,125 @@ def test_the_name_of_a_tab_is_its_browser_s_alone(site, first, second):
     assert naked.status_code == 403
     assert first.visit.asked == SECRET
     assert SECRET in "".join(first.do("strip", "undo", {})) or first.visit.branches
+
+
+def test_the_name_of_a_tab_is_found_wherever_it_is_written(site, first, second):
+    """Gradio reads the last of two names in an address, the body's before the address's, any
+    spelling of a content type, and a tab's news also where those of a single call are told."""
+    theirs, mine = first.session, second.session
+    control = first.control("session-save", "click")
+    body = {"data": [None], "fn_index": control["id"], "session_hash": theirs}
+    posts = [
+        (f"{path}?session_hash={mine}", kind, body)
+        for path in ("queue/join", "run/predict", "api/predict")
+        for kind in ("application/json", "application/JSON", "Application/x+Json; charset=utf-8")
+    ]
+    posts.append(("cancel", "application/JSON", {**body, "event_id": "x"}))
+    for path, kind, payload in posts:
+        sent = json.dumps(payload).encode()
+        answer = second.http.post(
+            f"{second.base}/gradio_api/{path}", content=sent, headers={"content-type": kind}
+        )
+        assert answer.status_code == 403, (path, kind, answer.text)
+    for path in (
+        f"queue/data?session_hash={mine}&session_hash={theirs}",
+        f"queue/data?session_hash={theirs}&session_hash={mine}",
+        f"call/run/{theirs}", f"call/v2/run/{theirs}", f"call/run/{theirs}/",
+    ):  # fmt: skip
+        answer = second.http.get(f"{second.base}/gradio_api/{path}")
+        assert answer.status_code == 403, path
+    assert first.visit.asked == SECRET
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gradio_api/file=https://example.org/x", "gradio_api/file=HTTP://example.org/x",
+        "gradio_api/proxy=https://example.hf.space/x", "gradio_api/deep_link?session_hash=x",
+        "gradio_api/stream/x/0/1/playlist.m3u8", "gradio_api/custom_component/a/client/b/c",
+        "gradio_api/run-history/buckets", "monitoring/summary", "monitoring",
+    ],
+)  # fmt: skip
+def test_what_gradio_offers_beside_the_page_is_closed(site, path):
+    answer = httpx.get(f"{site.address.rstrip('/')}/{path}")
+    assert answer.status_code == 404
+    assert "nothing at this address" in answer.text
+
+
+def test_server_functions_and_videos_are_closed(site):
+    for path in ("component_server", "process_recording", "stream/x", "vibe-edit"):
+        answer = httpx.post(f"{site.address.rstrip('/')}/gradio_api/{path}", files={"f": b"x"})
+        assert answer.status_code == 404, path
+
+
+@pytest.mark.parametrize("path", ["https://example.org/a.zscope", "HTTP://127.0.0.1:9/x"])
+def test_nothing_that_is_sent_makes_this_machine_fetch(site, second, path, monkeypatch):
+    async def fetched(*anything, **more):
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetched)
+    control = second.control("session-open", "upload")
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    row = [file if second.parts[i]["type"] == "uploadbutton" else None for i in control["inputs"]]
+    assert file in row
+    with pytest.raises(Refused, match="fetches nothing from the web"):
+        list(second._send(control, row, None))
+    hidden = json.dumps({"data": row, "session_hash": second.session, "fn_index": control["id"]})
+    hidden = hidden.replace('"path"', '"\\u0070ath"').replace("http", "\\u0068ttp")
+    answer = second.http.post(
+        f"{second.base}/gradio_api/queue/join",
+        content=hidden, headers={"content-type": "application/json"},
+    )  # fmt: skip
+    assert answer.status_code == 400
+
+
+def test_a_name_that_one_visitor_made_up_is_not_told_to_another(site):
+    address = f"{site.address.rstrip('/')}/gradio_api/info"
+    made_up = httpx.get(address, headers={"x-forwarded-host": "evil.example"})
+    assert made_up.status_code == 200
+    assert "evil.example" not in httpx.get(address).text
+
+
+def test_other_sites_send_nothing_to_this_machine(site):
+    own = site.address.rstrip("/")
+    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "file://"):
+        for path, sent in (
+            ("queue/join", {"json": {"data": []}}),
+            ("upload", {"files": {"files": ("a.png", b"x")}}),
+        ):
+            answer = httpx.post(f"{own}/gradio_api/{path}", headers={"origin": origin}, **sent)
+            assert answer.status_code == 403, (origin, path)
+            assert "other sites" in answer.text
+    assert httpx.get(own, headers={"origin": own}).status_code == 200
+    sent = httpx.post(f"{own}/gradio_api/reset", json={"event_id": "x"}, headers={"origin": own})
+    assert sent.status_code == 200
+
+
+def test_an_upload_of_many_files_is_held_to_one_s_size(site):
+    part = b"x" * (6 * 1_000_000)
+    files = [("files", (f"{n}.bin", part)) for n in range(5)]  # 20 MB are taken, 27 as base64
+    answer = httpx.post(f"{site.address.rstrip('/')}/gradio_api/upload", files=files)
+    assert answer.status_code == 413
+    assert "larger than this page takes" in answer.text
+
+
+def test_a_saved_session_is_gone_with_the_next_one(site, first):
+    def saved():
+        return Path(
+            *set(re.findall(r'"path": "([^"]+\.zscope)"', "".join(first.do("session-save"))))
+        )
+
+    one = saved()
+    assert one.is_file()
+    two = saved()
+    assert two.is_file()
+    assert not one.exists()
+    left = first.http.get(f"{first.base}/gradio_api/file={two}")
+    assert left.status_code == 200
+    site.visits.close(first.session)
+    first.visit.beside.clear()
+    gc.collect()
+    assert not two.exists()
 
 
 def test_the_address_alone_opens_a_page_of_one_s_own(site, first):

@@ -15,9 +15,10 @@ from core.study.design import Design
 from gui.acts import GuiError
 from gui.bounds import OutOfBounds
 from gui.figures import study as figures
+from gui.folders import Folder
 from gui.line import Line
 from gui.study_data import PLACE, SCENES, UPLOAD, items_of, unpacked
-from gui.study_job import Data, Folder, count_of, declared
+from gui.study_job import Data, count_of, declared
 from gui.study_view import body_html, plan_html, progress_html
 from gui.studying import OUTPUTS, Studying
 from tests.core.engine import tiny

@@ -1,0 +1,56 @@
+"""A built page put on an address, behind its doorway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from gui.doorway import Doorway
+from gui.options import LOOPBACK, Options
+from gui.requested import ROOM, Intake
+from gui.theme import HEAD, START, theme
+from gui.tidying import forget_info, tidy
+from gui.tools import Tools
+
+ROOT = Path(__file__).resolve().parent.parent
+STYLES = ("style.css", "beside.css", "study.css", "atlas.css", "sweep.css")
+THREADS = 80  # those who wait in line hold one each
+
+
+def launch(page: gr.Blocks, options: Options) -> str:
+    """Serve a built page without blocking; its address."""
+    file = options.bounds.upload * 1_000_000
+    doorway = Middleware(
+        Doorway,
+        options.hosted,
+        LOOPBACK if options.alone else None,
+        4 * file // 3 + ROOM,  # as base64
+        Intake(file * options.bounds.visitors, options.kept),
+        tidy=lambda tab: tidy(page, tab),
+        forget=lambda: forget_info(page),
+    )
+    tools = Middleware(Tools, page.endpoints, options.auth)
+    _, url, shared = page.launch(
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        theme=theme(),
+        css_paths=[ROOT / "assets" / name for name in STYLES],
+        js=START,
+        head=HEAD,
+        max_file_size=f"{options.bounds.upload}mb",
+        max_threads=THREADS,
+        state_session_capacity=8 * options.bounds.visitors,
+        auth=options.auth,
+        mcp_server=False,  # Gradio's own calls the page through its door again; see gui.tools
+        app_kwargs={"middleware": [doorway, tools]},
+    )
+    return shared or url
