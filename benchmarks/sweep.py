@@ -6,17 +6,22 @@ Prints, for that many doses of noise on all latents of one run: the sweep as the
 (branches in batches, options scored, words teacher-forced, the figure built), the same branches
 one after the other, and the same doses by re-running the question with the noise put in by
 hand; wall and CPU seconds, medians. Then the sham and the swapped picture, whose prompts are
-read again, and the cost against the size of a chunk.
+read again, the cost against the number of branches decoded at a time, and the same with answers of
+very unlike lengths (log-normal, drawn once): all seconds, those to the first points a person sees,
+and the most runs the engine held.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 import core  # noqa: E402
 from core import Edit, Trace  # noqa: E402
-from core.engine import Engine  # noqa: E402
+from core.engine import Engine, branching  # noqa: E402
 from core.scenes import gallery  # noqa: E402
 from core.study import wishes  # noqa: E402
 from core.study.sweep import Sweep, Wish, finished, sweep  # noqa: E402
@@ -86,6 +91,47 @@ def again(engine: Engine, item: object, doses: Sequence[float], options: Sequenc
                 engine.store.forget(step.trace.id)
 
 
+@contextmanager
+def unlike(engine: Engine, spread: float) -> Iterator[None]:
+    """Branches end after log-normal numbers of words, in the order in which they are begun."""
+    usual, draw, end = branching.fork_row, random.Random(0), engine.ids.eos
+
+    def fork_row(*args, **more):  # type: ignore[no-untyped-def]
+        row = usual(*args, **more)
+        words = max(2, min(160, round(24 * draw.lognormvariate(0, spread))))
+        row.plan = replace(row.plan, banned=(*row.plan.banned, *end))
+        row.forced = {row.place + words: end[0]}
+        return row
+
+    branching.fork_row = fork_row
+    try:
+        yield
+    finally:
+        branching.fork_row = usual
+
+
+def watched(
+    engine: Engine, trace: Trace, wanted: Sequence[Wish], options: Sequence[str], chunk: int
+) -> tuple[float, float, int]:
+    """Seconds of a sweep with unlike answers, those to its first points, and runs held at most."""
+    most, first, before = 0, float("nan"), len(engine.store)
+    usual = engine.store.put
+
+    def put(held):  # type: ignore[no-untyped-def]
+        nonlocal most
+        usual(held)
+        most = max(most, len(engine.store) - before)
+
+    engine.store.put = put  # type: ignore[method-assign]
+    began = time.perf_counter()
+    with unlike(engine, 0.8):
+        for state in sweep(engine, trace, wanted, options, chunk=chunk):
+            if state.points and first != first:
+                first = time.perf_counter() - began
+    del engine.store.put  # type: ignore[method-assign]
+    return time.perf_counter() - began, first, most
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -120,12 +166,18 @@ def main() -> None:
     for name, some in (("sham", shams), ("picture swapped", swaps)):
         wall, cpu = timed(lambda s=some: finished(sweep(engine, trace, s, options)), 1)
         print(f"  {name:26} {wall:6.2f} s wall  {cpu:6.2f} s CPU")
-    print("branches of a chunk, wall and CPU seconds of the whole sweep:")
+    print("branches at a time, wall and CPU seconds of the whole sweep:")
     for chunk in (1, 4, 16, 32, 64):
         wall, cpu = timed(
             lambda c=chunk: finished(sweep(engine, trace, wanted, options, chunk=c)), 1
         )
         print(f"  {chunk:4}  {wall:6.2f}  {cpu:6.2f}")
+    print("the same with unlike answers: seconds, to the first points, runs held at most:")
+    longer = [replace(w, edits=(replace(w.edits[0], seed=n),)) for n, w in enumerate(wanted * 2)]
+    for chunk in (8, 32):
+        taken = [watched(engine, trace, longer, options, chunk) for _ in range(asked.repeat)]
+        seconds, first, held = (statistics.median(column) for column in zip(*taken, strict=True))
+        print(f"  {chunk:4}  {seconds:6.2f}  {first:6.2f}  {held:4.0f}")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ picture of their own and then edits of it, one after another as soon as the last
 number of visitors works once with wishes one at a time and once together (up to eight at once),
 the same wishes both times, and every answer is compared. What is printed: wishes a second by the
 wall and by processor time, the ratio of the two ways, the most that went together, and the number
-of answers that differ. The exit code is 1 where one does.
+of answers that differ. Then how long an edit takes that is wished for while another visitor's long
+run is going, and what that costs the run, singly and together. The exit code is 1 where an answer
+differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import threading
 import time
@@ -72,6 +75,48 @@ def crowd(engine: Any, items: Any, visitors: int, edits: int, latents: int, toge
     return time.perf_counter() - wall, time.process_time() - spent, said, room.sharing.largest
 
 
+def middle(engine: Any, items: Any, latents: int, together: int, tries: int) -> Any:
+    """(seconds of an edit that comes in the middle of a run of so many latents, of that run, what
+    both said), medians."""
+    from core.records import Edit
+    from gui.line import Line
+    from gui.workshop import Workshop
+
+    room = Workshop(lambda: engine, lambda: (), lambda: (), Line(64, together), together=together)
+    room.start()
+    room.done.wait()
+    base = engine.run(items[0].image, items[0].question, force_latents=True)
+    said: list[Any] = []
+    took: dict[str, list[float]] = {"edit": [], "run": []}
+
+    def run() -> None:
+        with room.line.join("long", beside=room.beside) as ticket:
+            ticket.take()
+            start = time.perf_counter()
+            trace = room.sharing.run(
+                items[1].image, items[1].question, force_latents=True, budget=latents
+            )
+            took["run"].append(time.perf_counter() - start)
+        said.append(trace.token_ids)
+        room.let_go({trace.id})
+
+    run()
+    whole = took["run"].pop()
+    for n in range(tries):
+        first = threading.Thread(target=run)
+        first.start()
+        time.sleep(whole * (n + 0.5) / tries)  # anywhere in it
+        start = time.perf_counter()
+        with room.line.join("edit", beside=room.beside) as ticket:
+            ticket.take()
+            child = room.sharing.branch(base, [Edit("gaussian", dose=1.0, seed=n)])
+        took["edit"].append(time.perf_counter() - start)
+        first.join()
+        said.append(child.token_ids)
+        room.let_go({child.id})
+    return statistics.median(took["edit"]), statistics.median(took["run"]), said
+
+
 def main() -> int:
     """Read the flags, measure, and tell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -79,6 +124,8 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--edits", type=int, default=20, help="of each visitor")
     parser.add_argument("--latents", type=int, default=0, help="0: the model's own number")
+    parser.add_argument("--long", type=int, nargs="*", default=[60, 240], help="latents of the run")
+    parser.add_argument("--tries", type=int, default=15, help="edits in the middle of a run")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     flags = parser.parse_args()
@@ -103,6 +150,15 @@ def main() -> int:
             f"{visitors:3} visitors, {wishes:4} wishes: {wishes / alone[0]:6.1f} a second singly, "
             f"{wishes / both[0]:6.1f} together ({alone[0] / both[0]:.2f} ×; by processor time "
             f"{alone[1] / both[1]:.2f} ×), at most {both[3]} at once",
+            flush=True,
+        )
+    for latents in flags.long:
+        one, both = (middle(engine, items, latents, n, flags.tries) for n in (1, 8))
+        differ += sum(a != b for a, b in zip(sorted(one[2]), sorted(both[2]), strict=True))
+        print(
+            f"an edit in the middle of a run of {latents} latents: {one[0] * 1000:.0f} ms singly, "
+            f"{both[0] * 1000:.0f} ms together; the run takes {one[1] * 1000:.0f} and "
+            f"{both[1] * 1000:.0f} ms",
             flush=True,
         )
     print(f"answers that differ: {differ}")

@@ -1,11 +1,11 @@
 """The line for a model, in the order of coming, each told how long it takes.
 
 A turn is one wish of one visitor: a run, a branch, a comparison. Where wishes can go through the
-model together (:mod:`gui.sharing`), neighbours in the line have their turn at the same time; nobody
-is overtaken for it. Work that takes long (a sweep, a study, a bank) has its turn alone, takes it in
-parts and lets those who wait go first between two. The line holds
-no thread that waits in the background and no clock but the monotonic one, so that a clock that is
-set back leaves nobody waiting.
+model together (:mod:`gui.sharing`), neighbours in the line have their turn at the same time, also
+who comes while others have theirs; nobody is overtaken for it. Work that takes long (a sweep, a
+study, a bank) has its turn alone, takes it in parts and lets those who wait go first between two.
+The line holds no thread that waits in the background and no clock but the monotonic one, so that a
+clock that is set back leaves nobody waiting.
 """
 
 from __future__ import annotations
@@ -122,11 +122,11 @@ class Line:
         return sum(ticket.began is not None for ticket in self._tickets)
 
     def _begin(self) -> None:
-        """Where nobody has the turn, give it to the first and those who can go beside."""
-        if self._tickets and not self._served():
+        """Give the turn to the first and to those who can go beside, where they have it not yet."""
+        if self._tickets:
             now = time.monotonic()
             for ticket in list(self._tickets)[: self._beside(0)]:
-                ticket.began = now
+                ticket.began = now if ticket.began is None else ticket.began
 
     def _beside(self, place: int) -> int:
         """How many have their turn together when the one at ``place`` has it."""

@@ -1,18 +1,21 @@
 """Several visitors' wishes through the model together.
 
-Visitors whose turns the line gives at the same moment each go their own way through the page's
-code, in their own threads. Where they ask the model, they meet here: wishes of one sort that are
-there at once become rows of one batch, told apart by row and each with its own Stop. Who has the
-turn alone asks the engine itself, as if this were not here.
+Visitors who have their turn at the same time each go their own way through the page's code, in
+their own threads. Where they ask the model, they meet here: each wish becomes a row of one batch
+that runs for as long as somebody has a wish (:mod:`core.engine.abreast`). One that comes while it
+runs joins it, within a step; scores are read between two steps. Each is told apart by row and has
+its own Stop.
 
 Wishes go together only where that cannot change an answer: a batch computes the same in another
 order, which 32-bit numbers forgive and 16-bit ones may not. Nor on a GPU that is lent for a call.
+There, and where the line gives one turn at a time, the engine itself is asked.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
     from core.engine import Step
     from core.records import Edit, Trace
     from gui.line import Line
+    from gui.turns import Turns
 
-GATHER = 0.03  # seconds for which those who have their turn are waited for
 USUAL = 8  # wishes at once where 32-bit numbers are computed with
 
 
@@ -37,13 +40,19 @@ class _Wish:
     ended: bool = False
     _news: SimpleQueue[tuple[bool, Any]] = field(default_factory=SimpleQueue)
 
-    def tell(self, step: Step) -> None:
-        """A step of a run; the one with the trace is its end."""
-        if step.trace is not None:
-            self.end(step)
+    def asked(self) -> Any:
+        """The wish as the engine takes it."""
+        from core.engine.abreast import Change, Question
+
+        return (Question if self.sort == "run" else Change)(*self.what, cancel=self.cancel)
+
+    def tell(self, one: Any) -> None:
+        """A step of a run, of which the one with the trace is its end; or what came of it."""
+        if getattr(one, "trace", one) is not None:
+            self.end(one)
             return
         self.told += 1
-        self._news.put((False, step))
+        self._news.put((False, one))
 
     def end(self, made: Any) -> None:
         """What came of it, a result or an error; only the first counts."""
@@ -77,31 +86,30 @@ class Sharing:
         line: gives the turns.
         lock: held by whoever uses the engine.
         engine: returns it.
+        together: how many wishes a person wants together; 0 leaves it to the numbers' precision.
     """
 
-    def __init__(self, line: Line, lock: threading.Lock, engine: Callable[[], Any]) -> None:
-        self._line, self._lock, self._engine = line, lock, engine
+    def __init__(
+        self, line: Line, lock: Turns, engine: Callable[[], Any], together: int = 0
+    ) -> None:
+        self._line, self._lock, self._engine, self._together = line, lock, engine, together
         self._waiting: list[_Wish] = []
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()
         self._serving = False
         self.largest = 0  # wishes that went together at most
 
-    def able(self, asked: int = 0) -> bool:
-        """Whether wishes go together at this model.
-
-        Args:
-            asked: how many a person wants together; 0 leaves it to the numbers' precision.
-        """
+    def able(self) -> bool:
+        """Whether wishes go together at this model."""
         passes = getattr(self._engine(), "passes", None)
-        if passes is None or asked == 1:
+        if passes is None or self._together == 1:
             return False  # nothing here computes: recorded runs, or a GPU lent for a call at a time
         import torch
 
-        return asked > 1 or passes.embedding.weight.dtype == torch.float32
+        return self._together > 1 or passes.embedding.weight.dtype == torch.float32
 
     def several(self) -> bool:
-        """Whether others have their turn as well, so that wishes are to be handed in here."""
-        return self._line.serving() > 1 and getattr(self._engine(), "passes", None) is not None
+        """Whether others may have their turn as well, so that wishes are to be handed in here."""
+        return self._line.together > 1 and self.able()
 
     def stream(
         self, image: Any, question: str, *, cancel: threading.Event | None = None, **settings: Any
@@ -140,62 +148,102 @@ class Sharing:
         wish = _Wish(sort, what, cancel)
         with self._changed:
             self._waiting.append(wish)
-            self._changed.notify_all()
             if not self._serving:
                 self._serving = True
                 threading.Thread(target=self._serve, name="together", daemon=True).start()
         return wish
 
     def _serve(self) -> None:
-        """Do what was handed in, round by round; ends when there is nothing more."""
+        """Do what is handed in; ends when there is nothing more."""
         while True:
             with self._changed:
                 if not self._waiting:
                     self._serving = False
                     return
-                self._changed.wait_for(
-                    lambda: len(self._waiting) >= self._line.serving(), timeout=GATHER
-                )
-                sort = self._waiting[0].sort
-                part = [wish for wish in self._waiting if wish.sort == sort]
-                self._waiting = [wish for wish in self._waiting if wish.sort != sort]
-            self.largest = max(self.largest, len(part))
-            with self._lock:
-                self._do(sort, part)
+            going: list[_Wish] = []
+            with suppress(Exception):  # told to its asker below, where it happens again
+                self._answer(going)
+            self._alone(self._engine(), going)
 
-    def _do(self, sort: str, part: list[_Wish]) -> None:
-        """A batch; where it fails as a whole, each alone, so that none spoils the others'."""
-        engine = self._engine()
-        try:
-            if len(part) > 1:
-                for wish, made in zip(part, DONE[sort](engine, part), strict=True):
-                    wish.end(made)
+    def _answer(self, going: list[_Wish]) -> None:
+        """One batch, for as long as somebody has a wish.
+
+        Args:
+            going: whose wishes are in it; where it fails as a whole, they are left in there.
+        """
+        from core.engine.abreast import answers
+
+        engine, of = self._engine(), dict[Any, _Wish]()
+
+        def next_one() -> Any:
+            found = self._taken(lambda wish: wish.sort != "score", 1)
+            if not found:
+                return None
+            going.extend(found)
+            self.largest = max(self.largest, len(going))
+            asked = found[0].asked()
+            of[asked] = found[0]
+            return asked
+
+        made = answers(engine, _Coming(next_one))
+        while True:
+            self._score(engine)
+            with self._lock:  # for a step at a time: who has a turn may need the engine besides
+                told = next(made, None)
+            if told is None:
                 return
-        except Exception:
-            pass  # told to its asker below, where it happens again
+            asked, one = told
+            of[asked].tell(one)
+            if of[asked].ended:
+                going.remove(of.pop(asked))
+
+    def _score(self, engine: Any) -> None:
+        """Score the runs that wait for it, between two steps of the batch."""
+        if not any(wish.sort == "score" for wish in self._waiting):
+            return
+        with self._lock:
+            part = self._taken(lambda wish: wish.sort == "score", len(self._waiting))
+            self.largest = max(self.largest, len(part))
+            if len(part) > 1:
+                from core.engine.together import scores
+
+                with suppress(Exception):
+                    found = scores(engine, [wish.what for wish in part])
+                    for wish, one in zip(part, found, strict=True):
+                        wish.end(one)
+        self._alone(engine, part)
+
+    def _alone(self, engine: Any, part: Sequence[_Wish]) -> None:
+        """Each by itself, so that none spoils the others'; those that have ended are done."""
         for wish in (w for w in part if not w.ended):
             try:
-                wish.end(ALONE[sort](engine, wish))
+                with self._lock:
+                    wish.end(ALONE[wish.sort](engine, wish))
             except Exception as error:
                 wish.end(error)
 
-
-def _runs(engine: Any, part: list[_Wish]) -> Sequence[Any]:
-    from core.engine.abreast import Wish, runs
-
-    return runs(engine, [Wish(*w.what, cancel=w.cancel, tell=w.tell) for w in part])
-
-
-def _branches(engine: Any, part: list[_Wish]) -> Sequence[Any]:
-    from core.engine.together import branches
-
-    return branches(engine, [w.what for w in part], cancels=[w.cancel for w in part])
+    def _taken(self, which: Callable[[_Wish], bool], most: int) -> list[_Wish]:
+        """The first of those that wait and are such, taken out of the line."""
+        with self._changed:
+            taken = [wish for wish in self._waiting if which(wish)][:most]
+            self._waiting = [wish for wish in self._waiting if wish not in taken]
+        return taken
 
 
-def _scores(engine: Any, part: list[_Wish]) -> Sequence[Any]:
-    from core.engine.together import scores
+class _Coming:
+    """An iterator that has nobody now and may have somebody later."""
 
-    return scores(engine, [w.what for w in part])
+    def __init__(self, next_one: Callable[[], Any]) -> None:
+        self._next_one = next_one
+
+    def __iter__(self) -> _Coming:
+        return self
+
+    def __next__(self) -> Any:
+        found = self._next_one()
+        if found is None:
+            raise StopIteration
+        return found
 
 
 def _run_alone(engine: Any, wish: _Wish) -> Any:
@@ -209,7 +257,6 @@ def _run_alone(engine: Any, wish: _Wish) -> Any:
     return last  # which carries the trace
 
 
-DONE = {"run": _runs, "branch": _branches, "score": _scores}
 ALONE: dict[str, Callable[[Any, _Wish], Any]] = {
     "run": _run_alone,
     "branch": lambda engine, wish: engine.branch(*wish.what, cancel=wish.cancel),

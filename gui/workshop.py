@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gui.errors import GuiError
 from gui.line import Line
 from gui.sharing import Sharing
+from gui.turns import Turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,10 +53,10 @@ class Workshop:
         self._started = threading.Lock()
         self._thread: threading.Thread | None = None
         self._runs: OrderedDict[int, Trace] = OrderedDict()
-        self.lock = threading.Lock()
+        self.lock = Turns()
         self.line = Line() if line is None else line  # an empty one is false
-        self.sharing = Sharing(self.line, self.lock, lambda: self.engine)
-        self._recorded, self._together = recorded, together
+        self.sharing = Sharing(self.line, self.lock, lambda: self.engine, together)
+        self._recorded = recorded
         self.done = threading.Event()
         self.engine: Any = None
         self.items: Sequence[Any] = ()
@@ -90,7 +91,7 @@ class Workshop:
     @property
     def beside(self) -> Sharing | None:
         """What wishes name in the line that can go through this model at once; None if none can."""
-        return self.sharing if self.ready and self.sharing.able(self._together) else None
+        return self.sharing if self.ready and self.sharing.able() else None
 
     def start(self) -> None:
         """Begin the warm-up in a thread, once."""

@@ -1,115 +1,223 @@
-"""Questions of several askers answered in one batch, each with its own settings and its own end.
+"""Wishes of several askers in one batch, which others join while it runs.
 
-Unlike :meth:`Engine.run_many`, which answers one asker's questions under one setting, every row
-here is a run of its own: its prompt is read alone (from a kept beginning where there is one), its
-first word is chosen alone, and only the steps behind go through the model together. Each asker is
-told of their own steps as they are made and can stop without the others noticing.
+Each asker's question, or change of a run, is a row of its own, with its own settings and its own
+end: its prompt is read alone (from a kept beginning where there is one), its first word is chosen
+alone, and only the steps behind go through the model together. Who comes while a batch runs gets a
+place of their own in it where there is room, and else that of the first that ends; they come in the
+order in which they wished. Each asker is told of their own steps as they are made and can stop
+without the others noticing.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from core.engine.branching import Fork, forks
 from core.engine.cache import RowCache
+from core.engine.children import child
 from core.engine.decoding import Batch, Job, finish, last_step, open_batch
-from core.engine.gathering import gathered
-from core.engine.packing import Load, packed, room, slot_bytes
+from core.engine.loop import Loop
+from core.engine.packing import Load, widest, width
 from core.engine.pictures import Picture
 from core.engine.row import Row
+from core.engine.seating import Seat, batch
 from core.engine.step import Step
-from core.errors import ZscopeError
+from core.engine.store import Held
+from core.errors import InputError, ZscopeError
+from core.records import Edit, Trace
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
-    """One question of one asker.
+class Question:
+    """A question of one asker.
 
     Attributes:
         image, question: as :meth:`Engine.run` takes them.
         options: its further arguments by name, ``system`` and those of :class:`Settings`.
         cancel: stops this run alone within one step.
-        tell: is given every :class:`Step` of this run, the one with the trace last.
     """
 
     image: Picture | None
     question: str
     options: Mapping[str, Any] = field(default_factory=dict)
     cancel: Event | None = None
-    tell: Callable[[Step], None] = lambda step: None
 
 
-def runs(engine: Engine, wishes: Sequence[Wish]) -> list[Step | ZscopeError]:
-    """Answer every wish; the same tokens as one by one.
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A branch of one asker, as :meth:`Engine.branch` makes it; ``cancel`` stops it alone."""
+
+    trace: Trace
+    edits: Sequence[Edit]
+    cancel: Event | None = None
+
+
+Wish = Question | Change
+Told = tuple[Wish, Step | Trace | ZscopeError]
+"""A wish, and what there is of it: a step of a run, of which the last carries its trace; a finished
+branch; or why it cannot be done."""
+
+
+def answers(engine: Engine, coming: Iterator[Wish]) -> Iterator[Told]:
+    """What comes of wishes, as it comes; the same tokens as one by one.
 
     Args:
-        wishes: whose rows go through the model together, as many as there is room for.
+        coming: the wishes in their order. It is asked again in every step, so it may have somebody
+            later who is not there now.
 
-    Returns:
-        In the order of ``wishes`` the last step of each, which carries its trace; where a question
-        cannot be asked, the reason. Whoever is told of a step sees it before this returns.
+    Yields:
+        Every slot of a question before it is fed, and the end of each wish; the engine's lock is
+        free meanwhile. Ends when nobody is left whose wish is done or waits.
     """
-    ends: list[Step | ZscopeError] = [ZscopeError("not asked")] * len(wishes)
-    begun: list[tuple[int, Job, Batch]] = []
-    for place, wish in enumerate(wishes):
-        try:
-            options = dict(wish.options)
-            prepared = engine.prompt(wish.image, wish.question, options.pop("system", None))
-            settings = engine.settings(options.pop("budget", None), **options)
-            job = engine.job(prepared.inputs, settings, [prepared.prompt], wish.cancel)
-            with engine.lock:
-                begun.append((place, job, open_batch(engine, job)))
-        except ZscopeError as error:
-            ends[place] = error
-    loads = [
-        Load(1, len(batch.rows[0].prompt_ids), job.settings.max_new_tokens)
-        for _, job, batch in begun
-    ]
-    for part in packed(loads, slot_bytes(engine.passes), room(engine.passes)):
-        rows = [begun[i] for i in part]
-        for place, step in _together(engine, rows):
-            wishes[place].tell(step)
-            if step.trace is not None:
-                ends[place] = step
-    return ends
-
-
-def _together(
-    engine: Engine, begun: Sequence[tuple[int, Job, Batch]]
-) -> Iterator[tuple[int, Step]]:
-    """The steps of rows whose prompts are read, by the place of their wish."""
-    bases = [batch.done.cache.row(0) for _, _, batch in begun]
-    index = {id(batch.rows[0]): b for b, (_, _, batch) in enumerate(begun)}
-    rows = [batch.rows[0] for _, _, batch in begun]
-    ended: list[int] = []
-
-    def keep(row: Row, copy: Callable[[], RowCache]) -> None:
-        b = index[id(row)]
-        # its own prompt, neither copied nor padded
-        begun[b][2].copies(row, lambda: RowCache(bases[b].prompt, copy().own))
-        ended.append(b)
-
-    def finished() -> Iterator[tuple[int, Step]]:
-        while ended:
-            place, job, batch = begun[ended.pop(0)]
-            yield place, last_step(finish(engine, job, batch, 0))
-
-    for row, (_, job, _) in zip(rows, begun, strict=True):
-        row.cancel = job.cancel
-    with engine.lock:
-        cache = gathered(bases, [0] * len(bases))
-    steps = engine.loop(None, keep).steps(rows, cache)
+    desk, most = _Desk(engine, coming), widest(engine.passes)
     while True:
-        with engine.lock:  # for a step at a time, as where one run is watched
+        with engine.lock:
+            seats = list(islice(desk, most))
+            told = desk.told()
+            live: list[Row] | None = None
+            if seats:
+                live = [seat.row for seat in seats]
+                loop = engine.loop(None, desk.ended)
+                rounds = loop.rounds(live, batch(seats), None, desk, most)
+        yield from told
+        if live is None:
+            return
+        while live is not None:
+            with engine.lock:  # for a step at a time
+                live = next(rounds, None)
+                told = desk.told()
+                for row in live or ():
+                    if not row.ended:
+                        told += desk.fed(loop, row)
+            yield from told
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A question whose prompt is read."""
+
+    wish: Question
+    job: Job
+    batch: Batch
+    base: RowCache
+
+    @property
+    def seat(self) -> Seat:
+        """Its row, behind its prompt."""
+        return Seat(self.batch.rows[0], self.base)
+
+    def end(self, engine: Engine, copy: Callable[[], RowCache]) -> Step:
+        """The last step of its run."""
+        # its own prompt, neither copied nor padded
+        self.batch.copies(self.batch.rows[0], lambda: RowCache(self.base.prompt, copy().own))
+        return last_step(finish(engine, self.job, self.batch, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Changed:
+    """A branch that can be decoded."""
+
+    wish: Change
+    fork: Fork
+    began: float
+
+    @property
+    def seat(self) -> Seat:
+        """Its row, where it parts from its parent."""
+        return self.fork.seat
+
+    def end(self, engine: Engine, copy: Callable[[], RowCache]) -> Trace:
+        """The branch."""
+        seconds = time.perf_counter() - self.began
+        return child(engine, self.fork, self.wish.edits, self.fork.kept(copy()), seconds)
+
+
+@dataclass(eq=False)
+class _Desk:
+    """Takes wishes in, as the seats of a batch, and hands out what comes of them."""
+
+    engine: Engine
+    coming: Iterator[Wish]
+    _first: tuple[Wish, Load, Callable[[], _Asked | _Changed]] | None = None
+    _going: dict[int, tuple[_Asked | _Changed, Load]] = field(default_factory=dict)
+    _told: list[Told] = field(default_factory=list)
+
+    def __iter__(self) -> _Desk:
+        return self
+
+    def __next__(self) -> Seat:
+        while True:
+            wish = self._first[0] if self._first else next(self.coming)
             try:
-                row, step = next(steps)
-            except StopIteration:
-                break
-        yield from finished()
-        yield begun[index[id(row)]][0], replace(step, piece=engine.reader.piece(step.token_id))
-    yield from finished()
+                if self._first is None:
+                    self._first = wish, *self._looked_at(wish)
+                _, load, begun = self._first
+                if not self._fits(load):
+                    raise StopIteration  # nobody behind it overtakes
+                self._first = None
+                one = begun()
+            except ZscopeError as error:
+                self._first = None
+                self._told.append((wish, error))
+                continue
+            one.seat.row.cancel = wish.cancel
+            self._going[id(one.seat.row)] = one, load
+            return one.seat
+
+    def told(self) -> list[Told]:
+        """What has come since."""
+        told, self._told = self._told, []
+        return told
+
+    def fed(self, loop: Loop, row: Row) -> list[Told]:
+        """Enter a row's next slot; its asker is told of it where it is a run."""
+        one, _ = self._going[id(row)]
+        step = loop.enter(row, watch=isinstance(one, _Asked))
+        if isinstance(one, _Changed):
+            return []
+        return [(one.wish, replace(step, piece=self.engine.reader.piece(step.token_id)))]
+
+    def ended(self, row: Row, copy: Callable[[], RowCache]) -> None:
+        """A row of the batch has ended."""
+        one, _ = self._going.pop(id(row))
+        self._told.append((one.wish, one.end(self.engine, copy)))
+
+    def _fits(self, load: Load) -> bool:
+        """Whether there is room for one more."""
+        loads = [load, *(held for _, held in self._going.values())]
+        return len(loads) == 1 or width(self.engine.passes, loads, len(loads)) == len(loads)
+
+    def _looked_at(self, wish: Wish) -> tuple[Load, Callable[[], _Asked | _Changed]]:
+        """What a wish will take, and how it is begun."""
+        engine = self.engine
+        if isinstance(wish, Change):
+            held = engine.hold(wish.trace)
+            if held.processor is not None:
+                raise InputError("A run under logits processors is branched alone: engine.branch.")
+            slots = int(engine.live(held).cache.prompt[0][0].shape[2])
+            return Load(1, slots, len(held.trace.token_ids)), lambda: self._changed(wish, held)
+        options = dict(wish.options)
+        prepared = engine.prompt(wish.image, wish.question, options.pop("system", None))
+        settings = engine.settings(options.pop("budget", None), **options)
+        job = engine.job(prepared.inputs, settings, [prepared.prompt], wish.cancel)
+        slots = int(prepared.inputs["input_ids"].shape[1])
+        return Load(1, slots, settings.max_new_tokens), lambda: self._asked(wish, job)
+
+    def _asked(self, wish: Question, job: Job) -> _Asked:
+        opened = open_batch(self.engine, job)
+        return _Asked(wish, job, opened, opened.done.cache.row(0))
+
+    def _changed(self, wish: Change, held: Held) -> _Changed:
+        began, engine = time.perf_counter(), self.engine
+        (fork,) = forks(engine, held, [engine.editor(engine, held, wish.edits)])
+        if fork.last is not None:
+            engine.loop().settle([fork.seat.row], fork.last[None])
+        return _Changed(wish, fork, began)

@@ -99,7 +99,7 @@ def _full(waiting: _Waiting) -> Iterator[list[Made]]:
         with engine.lock:  # for a step at a time
             live = next(rounds, None)
             if live is not None:
-                loop.enter(live)
+                loop.enter_all(live)
             made = waiting.handed_over(time.perf_counter() - began)
         going = live is not None
         if made:

@@ -54,7 +54,7 @@ class Loop:
         """Decode every row to its end, those that wait too. Rows must have settled their next
         token."""
         for live in self.rounds(rows, cache, cancel, waiting):
-            self.enter(live)
+            self.enter_all(live)
 
     def settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
         """Read the logits of (B, D) hidden states and choose each row's next token."""
@@ -101,15 +101,15 @@ class Loop:
             for row in live:
                 if row.ended:
                     continue
-                sent = yield row, self._enter(row, watch=True)
+                sent = yield row, self.enter(row, watch=True)
                 if sent is not None and row.pending is not None:
                     row.put(sent)
 
-    def enter(self, live: Sequence[Row]) -> None:
-        """Let nobody but the plans of the rows have a say about what is fed next."""
+    def enter_all(self, live: Sequence[Row]) -> None:
+        """Enter the next slots of a round that nobody watches."""
         for row in live:
             if not row.ended:
-                self._enter(row, watch=False)
+                self.enter(row, watch=False)
 
     def rounds(
         self,
@@ -153,7 +153,7 @@ class Loop:
             )
             live = self._retire(live, cache, queue, widest)
 
-    def _enter(self, row: Row, watch: bool) -> Step:
+    def enter(self, row: Row, watch: bool) -> Step:
         """Give the plan its say about the latent to be fed; only who looks at it has it copied."""
         place = row.place - 1
         token = row.tokens[place]

@@ -82,8 +82,12 @@ class Queue:
 
 def queues(passes: Passes, loads: Sequence[Load]) -> list[Queue]:
     """:func:`queued` for a model on its device."""
-    widest = WIDEST.get(passes.device.type, 64)
-    return queued(loads, slot_bytes(passes), room(passes), widest)
+    return queued(loads, slot_bytes(passes), room(passes), widest(passes))
+
+
+def widest(passes: Passes) -> int:
+    """Most rows of a decoding batch on this device."""
+    return WIDEST.get(passes.device.type, 64)
 
 
 def width(passes: Passes, loads: Sequence[Load], most: int) -> int:

@@ -123,6 +123,10 @@ def test_all_models_of_a_page_have_one_line(tmp_path):
     assert shelf.first.line is shelf.line  # also while nobody stands in it
 
 
+def began(tickets):
+    return "".join(t.who for t in tickets if t.began is not None)
+
+
 def test_neighbours_whose_wishes_go_together_have_their_turn_at_once_and_overtake_nobody():
     line = Line(together=3)
     first = line.join("a", beside="m")
@@ -130,17 +134,44 @@ def test_neighbours_whose_wishes_go_together_have_their_turn_at_once_and_overtak
     rest = [
         line.join(w, beside=b) for w, b in zip("bcdeff", ["m"] * 3 + [None, "m", "m"], strict=True)
     ]
-    line.leave(first)
-    assert [t.began is not None for t in rest] == [True, True, True, False, False, False]
-    line.leave(rest[1])
+    assert began(rest) == "bc"  # who comes while another has the turn has it as well
     line.leave(rest[0])
-    assert rest[3].began is None  # the turn is one, and lasts until the last of them has ended
+    assert began(rest[1:]) == "cd"  # and who waits, as soon as there is a place
+    line.leave(first)
     line.leave(rest[2])
-    assert [t.began is not None for t in rest[3:]] == [True, False, False]
+    assert began(rest[1:]) == "cd"  # but nobody overtakes the one who goes alone
+    line.leave(rest[1])
+    assert began(rest[3:]) == "e"
     line.leave(rest[3])
     assert [t.began is not None for t in rest[4:]] == [True, False]  # both are f's: not at once
     line.leave(rest[4])
     assert rest[5].began is not None
+
+
+def test_a_second_wish_waits_behind_all_who_came_before():
+    line = Line(together=2)
+    one, two = line.join("a", beside="m"), line.join("b", beside="m")
+    waits = line.join("c", beside="m")
+    line.leave(one)
+    again = line.join("a", beside="m")
+    assert waits.began is not None
+    assert again.began is None
+    line.leave(two)
+    assert again.began is not None
+
+
+def test_long_work_lets_those_who_wait_go_beside_each_other_and_then_goes_on():
+    line = Line(together=4)
+    long = line.join("long")
+    some = [line.join(who, beside="m") for who in "ab"]
+    waiting = long.let_others()
+    next(waiting)
+    late = line.join("c", beside="m")
+    assert began([*some, late]) == "ab"  # the long work waits before it
+    for ticket in some:
+        line.leave(ticket)
+    assert list(waiting) == []
+    assert (long.began is not None, late.began) == (True, None)
 
 
 def test_the_estimate_counts_turns_not_people(monkeypatch):
@@ -150,7 +181,7 @@ def test_the_estimate_counts_turns_not_people(monkeypatch):
     with line.join("a", beside="m"):
         clock[0] += 10
     tickets = [line.join(name, beside="m") for name in "abcdef"]
-    assert [line.estimate(t) for t in tickets] == [0, 10, 10, 20, 20, 30]
+    assert [line.estimate(t) for t in tickets] == [0, 0, 10, 10, 20, 20]
     assert tickets[3].sentence() == (
-        "Waiting for the model: 3 people are before you, about 20 seconds."
+        "Waiting for the model: 3 people are before you, about 10 seconds."
     )

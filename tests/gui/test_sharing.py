@@ -1,6 +1,7 @@
 """Wishes of several visitors go through the model together; each gets what they'd get alone."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,13 +33,12 @@ def shop(lab) -> Workshop:  # noqa: F811
 
 
 def at_once(shop: Workshop, works: list[Callable[[], Any]]) -> list[Any]:
-    """What came of works done in one turn, each in a thread of its own; errors as they are."""
+    """What came of works whose wishes were all there before the first was begun, each in a thread
+    of its own; errors as they are."""
     out: list[Any] = [None] * len(works)
-    guard = shop.line.join("before")
-    tickets = [shop.line.join(f"v{n}", beside=shop.beside) for n in range(len(works))]
 
     def do(n: int) -> None:
-        with tickets[n] as ticket:
+        with shop.line.join(f"v{n}", beside=shop.beside) as ticket:
             ticket.take()
             try:
                 out[n] = works[n]()
@@ -46,46 +46,42 @@ def at_once(shop: Workshop, works: list[Callable[[], Any]]) -> list[Any]:
                 out[n] = error
 
     threads = [threading.Thread(target=do, args=(n,)) for n in range(len(works))]
-    for thread in threads:
-        thread.start()
-    shop.line.leave(guard)
+    with shop.lock:
+        for thread in threads:
+            thread.start()
+        until(lambda: len(shop.sharing._waiting) == len(works))
     for thread in threads:
         thread.join(60)
     assert not len(shop.line)
+    assert shop.sharing.largest == len(works)
     return out
+
+
+def until(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def told(made: Any) -> Any:
     return made.token_ids, made.ended_by
 
 
-def held_back(shop: Workshop, works: list[Callable[[], Any]], monkeypatch: Any) -> list[Any]:
-    """The same, and they are together for sure: patience beyond what a slow machine needs."""
-    monkeypatch.setattr("gui.sharing.GATHER", 20)
-    out = at_once(shop, works)
-    assert shop.sharing.largest == len(works)
-    return out
-
-
 def test_runs_branches_and_scores_are_those_alone(shop: Workshop, monkeypatch: Any) -> None:
     engine: Engine = shop.engine
     alone = [engine.run(*q, **ASKED) for q in QUESTIONS]
-    runs = held_back(
-        shop, [lambda q=q: shop.sharing.run(*q, **ASKED) for q in QUESTIONS], monkeypatch
-    )
+    runs = at_once(shop, [lambda q=q: shop.sharing.run(*q, **ASKED) for q in QUESTIONS])
     assert [told(r) for r in runs] == [told(a) for a in alone]
     edits = [[Edit("zero", steps=(n,))] for n in (0, 1, 2)]
-    children = held_back(
+    children = at_once(
         shop,
         [lambda r=r, e=e: shop.sharing.branch(r, e) for r, e in zip(runs, edits, strict=True)],
-        monkeypatch,
     )
     assert [told(c) for c in children] == [
         told(engine.branch(a, e)) for a, e in zip(alone, edits, strict=True)
     ]
-    scores = held_back(
-        shop, [lambda c=c: shop.sharing.score(c, ["red", "blue"]) for c in children], monkeypatch
-    )
+    scores = at_once(shop, [lambda c=c: shop.sharing.score(c, ["red", "blue"]) for c in children])
     for child, score in zip(children, scores, strict=True):
         assert score == pytest.approx(engine.score(child, ["red", "blue"]), abs=1e-4)
 
@@ -111,7 +107,7 @@ def test_each_visitor_sees_their_own_run_and_stops_it_alone(
         screens[n] += list(asking.ask(visits[n], shop, QUESTIONS[n][1], **ASKED))
 
     monkeypatch.setattr(asking.Watch, "see", watched)
-    held_back(shop, [lambda n=n: work(n) for n in range(3)], monkeypatch)
+    at_once(shop, [lambda n=n: work(n) for n in range(3)])
     monkeypatch.undo()
     for n, visit in enumerate(visits):
         assert screens[n]
@@ -125,15 +121,14 @@ def test_each_visitor_sees_their_own_run_and_stops_it_alone(
 def test_one_visitors_trouble_is_not_the_others(shop: Workshop, monkeypatch: Any) -> None:
     works = [lambda q=q: shop.sharing.run(*q, **ASKED) for q in QUESTIONS]
     works.append(lambda: shop.sharing.run(None, "  ", **ASKED))
-    *runs, wrong = held_back(shop, works, monkeypatch)
+    *runs, wrong = at_once(shop, works)
     assert isinstance(wrong, QuestionError)
     outside = [Edit("zero", steps=(99,))]
-    made = held_back(
+    made = at_once(
         shop,
         [lambda: shop.sharing.branch(runs[0], [Edit("zero", steps=(0,))])]
         + [lambda: shop.sharing.branch(runs[1], outside)]
         + [lambda: shop.sharing.branch(runs[0], [Edit("zero", steps=(1,))])] * 2,
-        monkeypatch,
     )
     assert isinstance(made[1], EditError)
     assert told(made[0]) == told(shop.engine.branch(runs[0], [Edit("zero", steps=(0,))]))
@@ -142,35 +137,80 @@ def test_one_visitors_trouble_is_not_the_others(shop: Workshop, monkeypatch: Any
 def test_a_batch_that_fails_as_a_whole_is_done_one_by_one(shop: Workshop, monkeypatch: Any) -> None:
     import core.engine.abreast as abreast
 
-    steps = abreast.runs
+    usual = abreast.answers
 
-    def fails(engine: Any, wishes: Any) -> Any:
-        def halfway(step: Any) -> None:
-            wishes[0].tell(step)
-            if step.index == 3:
+    def fails(engine: Any, coming: Any) -> Any:
+        for wish, one in usual(engine, coming):
+            yield wish, one
+            if one.index == 3:
                 raise MemoryError
 
-        steps(engine, [abreast.Wish(wishes[0].image, wishes[0].question, wishes[0].options, None,
-                                    halfway), *wishes[1:]])  # fmt: skip
-
-    monkeypatch.setattr(abreast, "runs", fails)
+    monkeypatch.setattr(abreast, "answers", fails)
     works = [lambda q=q: list(shop.sharing.stream(*q, **ASKED)) for q in QUESTIONS]
-    for question, made in zip(QUESTIONS, held_back(shop, works, monkeypatch), strict=True):
+    for question, made in zip(QUESTIONS, at_once(shop, works), strict=True):
         stream = list(shop.engine.stream(*question, **ASKED))
         assert [(s.index, s.token_id) for s in made] == [(s.index, s.token_id) for s in stream]
         assert made[-1].trace is not None
 
 
+def test_who_comes_while_others_are_answered_joins_them(shop: Workshop, monkeypatch: Any) -> None:
+    engine: Engine = shop.engine
+    alone = [engine.run(*q, **ASKED) for q in QUESTIONS]
+    edits = [Edit("zero", steps=(1,))]
+    child = told(engine.branch(alone[0], edits))
+    scores = engine.score(alone[0], ["red", "blue"])
+    made: dict[str, Any] = {}
+    works: dict[str, Callable[[], Any]] = {
+        "run": lambda: shop.sharing.run(*QUESTIONS[1], **ASKED),
+        "branch": lambda: shop.sharing.branch(alone[0], edits),
+        "score": lambda: shop.sharing.score(alone[0], ["red", "blue"]),
+    }
+
+    def come(name: str) -> None:
+        with shop.line.join(name, beside=shop.beside) as ticket:
+            ticket.take()
+            made[name] = works[name]()
+
+    long = {**ASKED, "max_new_tokens": 40}
+    whole = told(engine.run(*QUESTIONS[0], **long))
+    threads = [threading.Thread(target=come, args=(name,)) for name in works]
+    passes: list[int] = []
+    decode = engine.passes.decode
+
+    def third(cache: Any, *fed: Any) -> Any:
+        passes.append(cache.rows)
+        if len(passes) == 3:
+            for thread in threads:
+                thread.start()
+            until(lambda: len(shop.sharing._waiting) == len(works))
+        return decode(cache, *fed)
+
+    monkeypatch.setattr(engine.passes, "decode", third)
+    with shop.line.join("first", beside=shop.beside) as ticket:
+        ticket.take()
+        steps = list(shop.sharing.stream(*QUESTIONS[0], **long))
+    for thread in threads:
+        thread.join(60)
+    assert told(steps[-1].trace) == whole
+    assert told(made["run"]) == told(alone[1])
+    assert told(made["branch"]) == child
+    assert made["score"] == pytest.approx(scores, abs=1e-4)
+    assert passes[:4] == [1, 1, 1, 3]  # the score is read between two steps
+
+
 def test_where_an_answer_could_change_nobody_goes_together(shop: Workshop) -> None:
     weights = shop.engine.passes.embedding.weight
+    asked = {n: Sharing(shop.line, shop.lock, lambda: shop.engine, n) for n in (1, 4)}
     assert shop.sharing.able()
-    assert not shop.sharing.able(1)
+    assert shop.sharing.several()
+    assert not asked[1].able()
     shop.engine.passes.embedding.weight.data = weights.data.half()
     try:
         assert not shop.sharing.able()
-        assert shop.sharing.able(4)  # somebody asked for it
+        assert asked[4].able()  # somebody asked for it
     finally:
         shop.engine.passes.embedding.weight.data = weights.data.float()
     lent = Sharing(shop.line, shop.lock, lambda: object())
     assert not lent.able()
     assert not lent.several()
+    assert not Sharing(Line(), shop.lock, lambda: shop.engine).several()  # one turn at a time
