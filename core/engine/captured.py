@@ -28,7 +28,7 @@ from torch import Tensor
 
 from core.engine.cache import BranchCache
 from core.engine.static import Shape, StaticCache
-from core.engine.watched import hooks_of
+from core.engine.watched import Watch
 from core.errors import InputError
 
 MOST_STEPS = 32
@@ -101,7 +101,7 @@ class Captured:
         self._failed: set[Shape] = set()
         self._pool: Any = None
         self._stream: torch.cuda.Stream | None = None
-        self._hooks = hooks_of(language) if mode != "eager" else []
+        self._watch = Watch(language)
 
     def step(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor | None:
         """Feed (B, 1, D) behind the rows of ``cache``; None when that has to be done eagerly.
@@ -114,7 +114,7 @@ class Captured:
         """
         if self.mode == "eager":
             return None
-        if any(cache.cuts) or any(self._hooks) or positions.ndim != 2:
+        if any(cache.cuts) or self._watch.anybody or positions.ndim != 2:
             self.refused = "edges are cut or hooks look inside"
             return None
         shape = Shape.of(cache)

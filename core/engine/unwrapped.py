@@ -6,8 +6,8 @@ the same operations on the same tensors in the same order, one after the other, 
 the modules' to the last bit; what the decoder is made of was looked up once.
 
 A decoder made of anything else than what is written out here (quantised or adapted weights,
-another rotary scheme, parts on several devices), or one that somebody looks into with hooks, runs
-as its modules do; so does one whose first pass here comes out otherwise.
+another rotary scheme, parts on several devices), or one that somebody looks into or gave another
+forward, runs as its modules do; so does one whose first pass here comes out otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn.functional import linear, silu
 
 from core.engine.attention import PREFIX, shared_prompt
 from core.engine.cache import BranchCache
-from core.engine.watched import hooks_of
+from core.engine.watched import Watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Unwrapped:
         if self.refused:
             return
         self._config = config = language.config
-        self._hooks = hooks_of(language)
+        self._watch = Watch(language)
         self._layers = [_layer(layer) for layer in language.layers]
         self._norm: Tensor = language.norm.weight
         self._epsilon = float(language.norm.variance_epsilon)
@@ -71,7 +71,7 @@ class Unwrapped:
 
     def can(self, positions: Tensor) -> bool:
         """Whether a pass at these positions can be made here now."""
-        if self.refused or positions.ndim != 2 or any(self._hooks):
+        if self.refused or positions.ndim != 2 or self._watch.anybody:
             return False
         kernel: str = self._config._attn_implementation
         return kernel.startswith(PREFIX) and "eager" not in kernel and self._norm.device == _CPU
@@ -162,8 +162,6 @@ def _refusal(language: Any) -> str:
     for module in language.modules():
         if type(module) not in known and "silu" not in type(module).__name__.lower():
             return f"it holds a {type(module).__name__}"
-        if "forward" in vars(module):
-            return f"the forward of its {type(module).__name__} was replaced"
     if language.config.hidden_act != "silu":
         return f"its activation is {language.config.hidden_act}"
     if language.rotary_emb.rope_type != "default":

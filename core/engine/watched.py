@@ -1,17 +1,25 @@
-"""Whether somebody looks into a model's modules while they run."""
+"""Whether somebody looks into a model's modules while they run, or does their work for them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def hooks_of(model: Any) -> list[dict[int, Any]]:
-    """The tables of forward hooks of every module of ``model``; one that is not empty is a look.
+class Watch:
+    """Asks the modules of a model whether a forward hook hangs on one, or its forward is another.
 
-    The tables are the modules' own, so asking is looking through a list, and a hook that comes
-    later is found.
+    The tables asked are the modules' own, so what comes later is found, and asking is quick
+    enough to be done before every pass.
     """
-    tables: list[dict[int, Any]] = []
-    for module in model.modules():
-        tables += [module._forward_hooks, module._forward_pre_hooks]
-    return tables
+
+    def __init__(self, model: Any) -> None:
+        self._hooks: list[dict[int, Any]] = []
+        self._own: list[dict[str, Any]] = []
+        for module in model.modules():
+            self._hooks += [module._forward_hooks, module._forward_pre_hooks]
+            self._own.append(vars(module))
+
+    @property
+    def anybody(self) -> bool:
+        """Whether passes have to go through the modules, as somebody minds them."""
+        return any(self._hooks) or any("forward" in own for own in self._own)
