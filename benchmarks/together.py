@@ -20,6 +20,7 @@ import statistics
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,9 @@ def crowd(engine: Any, items: Any, visitors: int, edits: int, latents: int, toge
     return time.perf_counter() - wall, time.process_time() - spent, said, room.sharing.largest
 
 
-def middle(engine: Any, items: Any, latents: int, together: int, tries: int) -> Any:
-    """(seconds of an edit that comes in the middle of a run of so many latents, of that run, what
-    both said), medians."""
+def middle(engine: Any, items: Any, words: int, together: int, tries: int) -> Any:
+    """(seconds of an edit of 24 words that comes in the middle of a run of so many, of that run,
+    what both said), medians."""
     from core.records import Edit
     from gui.line import Line
     from gui.workshop import Workshop
@@ -85,7 +86,7 @@ def middle(engine: Any, items: Any, latents: int, together: int, tries: int) -> 
     room = Workshop(lambda: engine, lambda: (), lambda: (), Line(64, together), together=together)
     room.start()
     room.done.wait()
-    base = engine.run(items[0].image, items[0].question, force_latents=True)
+    base = engine.run(items[0].image, items[0].question, force_latents=True, max_new_tokens=24)
     said: list[Any] = []
     took: dict[str, list[float]] = {"edit": [], "run": []}
 
@@ -94,7 +95,7 @@ def middle(engine: Any, items: Any, latents: int, together: int, tries: int) -> 
             ticket.take()
             start = time.perf_counter()
             trace = room.sharing.run(
-                items[1].image, items[1].question, force_latents=True, budget=latents
+                items[1].image, items[1].question, force_latents=True, max_new_tokens=words
             )
             took["run"].append(time.perf_counter() - start)
         said.append(trace.token_ids)
@@ -124,7 +125,7 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--edits", type=int, default=20, help="of each visitor")
     parser.add_argument("--latents", type=int, default=0, help="0: the model's own number")
-    parser.add_argument("--long", type=int, nargs="*", default=[60, 240], help="latents of the run")
+    parser.add_argument("--long", type=int, nargs="*", default=[120, 480], help="words of the run")
     parser.add_argument("--tries", type=int, default=15, help="edits in the middle of a run")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
@@ -152,11 +153,12 @@ def main() -> int:
             f"{alone[1] / both[1]:.2f} ×), at most {both[3]} at once",
             flush=True,
         )
-    for latents in flags.long:
-        one, both = (middle(engine, items, latents, n, flags.tries) for n in (1, 8))
+    engine.ids = replace(engine.ids, eos=())  # only their lengths end them
+    for words in flags.long:
+        one, both = (middle(engine, items, words, n, flags.tries) for n in (1, 8))
         differ += sum(a != b for a, b in zip(sorted(one[2]), sorted(both[2]), strict=True))
         print(
-            f"an edit in the middle of a run of {latents} latents: {one[0] * 1000:.0f} ms singly, "
+            f"an edit in the middle of a run of {words} words: {one[0] * 1000:.0f} ms singly, "
             f"{both[0] * 1000:.0f} ms together; the run takes {one[1] * 1000:.0f} and "
             f"{both[1] * 1000:.0f} ms",
             flush=True,
