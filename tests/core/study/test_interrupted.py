@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,6 +24,7 @@ from core.study.items import Items
 from core.study.runner import keys_of, rows_of, run_rows
 from tests.core.engine import tiny
 
+NUMBER = re.compile(r"-?\d+\.\d+")
 KILLS = int(os.environ.get("ZSCOPE_KILLS", "4"))
 ARMS = (
     Arm("identity", "identity", z=(Latent("identity"),)),
@@ -65,6 +67,14 @@ def whole(engine: Engine, items: Items, tmp_path_factory: pytest.TempPathFactory
     return table(engine, items, folder)
 
 
+def same(found: str, expected: str) -> None:
+    """The same tables but for the last bits of their numbers: a block that was killed between two
+    pages of its write is gone on with in smaller batches, whose sums have another order."""
+    assert NUMBER.sub("#", found) == NUMBER.sub("#", expected)
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (found, expected)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=1e-4)
+
+
 def _child(engine: Engine, items: Items, folder: Path) -> None:
     torch.set_num_threads(1)
     run_rows(engine, items, DESIGN, folder)
@@ -94,7 +104,7 @@ def test_killed_at_random_moments(engine: Engine, items: Items, whole: str, tmp_
         assert now.startswith(finished)  # no finished row is ever touched
         before = now
     run_rows(engine, items, DESIGN, tmp_path)
-    assert table(engine, items, tmp_path) == whole
+    same(table(engine, items, tmp_path), whole)
     rows = [json.loads(line) for line in file.read_bytes().splitlines()]
     often = Counter((row["key"], row["draw"]) for row in rows if "error" not in row)
     assert set(often.values()) == {1}
@@ -123,4 +133,4 @@ def test_a_full_disk_is_one_sentence_and_the_study_goes_on_later(
     assert kept.endswith(b"\n")  # the batch that did not fit is taken back as a whole
     run_rows(engine, items, DESIGN, tmp_path)
     assert (tmp_path / "rows" / "0.jsonl").read_bytes().startswith(kept)
-    assert table(engine, items, tmp_path) == whole
+    same(table(engine, items, tmp_path), whole)
