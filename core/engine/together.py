@@ -33,17 +33,13 @@ Question = tuple[Trace, Sequence[str]]
 
 
 def branches(
-    engine: Engine,
-    jobs: Sequence[Branch],
-    cancel: Event | None = None,
-    cancels: Sequence[Event | None] = (),
+    engine: Engine, jobs: Sequence[Branch], cancel: Event | None = None
 ) -> list[Trace | InputError]:
     """One branch a job; the same results as one by one. Their caches are held.
 
     Args:
         jobs: runs with the edits of one branch.
         cancel: stops within one decode step when set.
-        cancels: the same for each job alone, where jobs are of several askers.
 
     Returns:
         In the order of ``jobs``; where edits do not fit their run, the reason.
@@ -63,10 +59,9 @@ def branches(
             out.append(InputError("not made"))
             places.append(place)
             planned.append((held, edits))
-        stops = [cancels[place] if cancels else cancel for place in places]
         if planned:
-            for place, child in zip(places, _branch(engine, planned, plans, stops), strict=True):
-                out[place] = child
+            for place, made in zip(places, _branch(engine, planned, plans, cancel), strict=True):
+                out[place] = made
         return out
 
 
@@ -118,7 +113,7 @@ def _branch(
     engine: Engine,
     planned: Sequence[tuple[Held, Sequence[Edit]]],
     plans: Sequence[Prepared],
-    cancels: Sequence[Event | None],
+    cancel: Event | None,
 ) -> list[Trace]:
     started = time.perf_counter()
     begun = [
@@ -126,10 +121,8 @@ def _branch(
         for (held, _), prepared in zip(planned, plans, strict=True)
         for fork in forks(engine, held, [prepared])
     ]
-    for fork, cancel in zip(begun, cancels, strict=True):
-        fork.seat.row.cancel = cancel
     copies = Copies()
-    decode_forks(engine, begun, copies)
+    decode_forks(engine, begun, copies, cancel)
     seconds = (time.perf_counter() - started) / len(begun)
     return [
         child(engine, fork, edits, copies.of(fork.seat.row), seconds)
