@@ -16,9 +16,10 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
+
+from starlette.requests import cookie_parser
 
 from gui.requested import (
     PLAIN,
@@ -39,6 +40,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 COOKIE = "zscope"
 NAMES = 200_000  # tabs that are remembered
+OPEN = ("cancel", "heartbeat", "reset")  # Gradio asks nobody here for a name and a password
 INFO = ("info", "openapi.json", "call")  # tell of the page by the name they were asked by
 # Gradio's page is written with inline scripts and styles; nothing is ever fetched from elsewhere.
 POLICY = (
@@ -75,6 +77,7 @@ class Doorway:
         names: hosts that are answered to; None answers to any.
         most: bytes of a request's JSON, or of an upload.
         intake: of all uploads together; None counts none.
+        admits: whether a browser with these cookies has logged in; None where nobody has to.
         tidy: told of each tab that asks for something, on the event loop.
         forget: makes Gradio forget by what name it was asked about the page, so that it does not
             tell everybody a name that one of them made up.
@@ -87,11 +90,12 @@ class Doorway:
         names: tuple[str, ...] | None = None,
         most: int = 80_000_000,
         intake: Intake | None = None,
+        admits: Callable[[dict[str, str]], bool] | None = None,
         tidy: Callable[[str], Any] = lambda tab: None,
         forget: Callable[[], Any] = lambda: None,
     ) -> None:
         self.app, self.names, self.most, self.hosted = app, names, most, hosted
-        self.intake, self.tidy, self.forget = intake, tidy, forget
+        self.intake, self.admits, self.tidy, self.forget = intake, admits, tidy, forget
         self.headers = headers(hosted)
         self._tabs: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -105,7 +109,8 @@ class Doorway:
             await self.app(scope, receive, send)
             return
         given = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
-        cookie = _cookie(given.get("cookie", b""))
+        cookies = _cookies(given.get("cookie", b""))
+        cookie = cookies.get(COOKIE)
         fresh = secrets.token_urlsafe(24) if cookie is None else None
         begun = False
 
@@ -116,14 +121,14 @@ class Doorway:
 
         dressed = self._dressed(told, fresh, scope)
         try:
-            receive = await self._checked(scope, given, cookie, receive)
+            receive = await self._checked(scope, given, cookies, receive)
             await self.app(scope, receive, dressed)
         except Unwelcome as unwelcome:
             if not begun:
                 await _refuse(dressed, unwelcome)
 
     async def _checked(
-        self, scope: Scope, given: dict[str, bytes], cookie: str | None, receive: Receive
+        self, scope: Scope, given: dict[str, bytes], cookies: dict[str, str], receive: Receive
     ) -> Receive:
         """What the request's body is to be taken from, once it may pass.
 
@@ -137,9 +142,12 @@ class Doorway:
             raise Unwelcome(403, "This page takes nothing from other sites.")
         path = scope["path"]
         check_address(path)
+        first = path.removeprefix(PREFIX).split("/")[0] if path.startswith(PREFIX) else None
+        if first in OPEN and self.admits is not None and not self.admits(cookies):
+            raise Unwelcome(401, "This page asks for a name and a password: log in first.")
         kind = given.get("content-type", b"").split(b";")[0].strip().lower()
-        plain, tidied = None, posted and path.startswith(PREFIX)
-        if tidied and path.rstrip("/") == PREFIX + "upload":
+        plain, tidied = None, posted and first is not None
+        if tidied and first == "upload":
             take = self.intake.take if self.intake is not None else lambda size: None
             receive, tidied = limited(receive, self.most, take), False
         elif tidied:
@@ -149,13 +157,13 @@ class Doorway:
             plain, receive = plain_of(body), _again(body, receive)
         elif posted:
             receive = limited(receive, PLAIN)
-        if path.startswith(PREFIX):
+        if first is not None:
             for tab in tabs_of(scope, plain):
-                if not self._is_theirs(tab, cookie):
+                if not self._is_theirs(tab, cookies.get(COOKIE)):
                     raise Unwelcome(403, "This tab belongs to another browser.")
                 if tidied:
                     self.tidy(tab)
-            if path.removeprefix(PREFIX).split("/")[0] in INFO:
+            if first in INFO:
                 self.forget()
         return receive
 
@@ -185,12 +193,10 @@ class Doorway:
         return dressed
 
 
-def _cookie(header: bytes) -> str | None:
-    try:
-        found = SimpleCookie(header.decode("latin-1")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found is not None else None
+def _cookies(header: bytes) -> dict[str, str]:
+    # not http.cookies, which drops all that follow one it does not like: on a loopback address a
+    # browser sends those of every other program as well
+    return cookie_parser(header.decode("latin-1"))
 
 
 def _host(header: bytes) -> str:

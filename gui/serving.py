@@ -28,6 +28,7 @@ def launch(page: gr.Blocks, options: Options) -> str:
         LOOPBACK if options.alone else None,
         4 * file // 3 + ROOM,  # as base64
         Intake(file * options.bounds.visitors, options.kept),
+        (lambda cookies: logged_in(page, cookies)) if options.auth is not None else None,
         tidy=lambda tab: tidy(page, tab),
         forget=lambda: forget_info(page),
     )
@@ -54,3 +55,9 @@ def launch(page: gr.Blocks, options: Options) -> str:
         app_kwargs={"middleware": [doorway, tools]},
     )
     return shared or url
+
+
+def logged_in(page: gr.Blocks, cookies: dict[str, str]) -> bool:
+    """Whether a browser with these cookies gave a name and a password."""
+    names = (f"access-token-{page.app.cookie_id}", f"access-token-unsecure-{page.app.cookie_id}")
+    return any(cookies.get(name) in page.app.tokens for name in names)
