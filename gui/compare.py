@@ -15,6 +15,7 @@ from gui import acts
 from gui.aim import CHANGED, check_seen, seen_at
 from gui.components import examples, picture
 from gui.components.examples import examples_html
+from gui.components.invite import invite_html
 from gui.components.picture import mark_of, picture_html
 from gui.desk import GONE, sentence_of
 from gui.panel import QUICK
@@ -30,7 +31,18 @@ if TYPE_CHECKING:
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 FEWEST, MOST = 2, 3
 NO_EDIT = "none"
-BEFORE = "Press Compare: each model is asked the same, edited the same and shown beside the others."
+BEFORE = invite_html(
+    "Whose answer cares?",
+    "Each ticked model is asked the same question about the same picture, its imagination is "
+    "edited the same way, and all of them stand side by side.",
+    {
+        "Asked": "what each imagines and answers by itself",
+        "Edited": "what each answers once another picture's imagination stands in its place",
+        "Read": "which answer followed, with the dose that was delivered",
+    },
+    "Compare the ticked models",
+    "#compare-run",
+)
 
 
 class Compare:
@@ -64,7 +76,7 @@ class Compare:
                     self.examples = gr.HTML("", js_on_load=examples.SCRIPT)
             with gr.Column(elem_id="compare-shown", min_width=320):
                 self.say = gr.HTML(say_html("", False), elem_id="compare-say")
-                self.columns = gr.HTML(say_html(BEFORE, False), elem_id="columns")
+                self.columns = gr.HTML(BEFORE, elem_id="columns")
 
     def wire(self, desks: Desks, tab: gr.Tab) -> None:
         """Tie the widgets to what they do."""

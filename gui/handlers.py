@@ -13,6 +13,7 @@ from gui.aim import aim_of
 from gui.components.examples import examples_html
 from gui.desk import GONE, Desk, sentence_of
 from gui.forms import make_edit
+from gui.oneclick import one_click
 from gui.screen import Screen, edit_mark, inspected, looked, map_of, say_html
 from gui.steps import format_steps
 from gui.visits import Visit
@@ -120,9 +121,13 @@ class Handlers(Desk):
             def work(visit: Visit) -> None:
                 aim = aim_of(seen, visit)
                 run, waits = aim.run(visit), aim.check_waiting(visit)
-                edit, title = self.page.panel.quick_edit(
-                    name, visit, self.workshop, mode, int(seed or 0), run, aim.span
-                )
+                box, room = self.page.panel, self.workshop
+                if room.engine.family.latent:
+                    edit, title = box.quick_edit(
+                        name, visit, room, mode, int(seed or 0), run, aim.span
+                    )
+                else:
+                    edit, title = one_click(name, visit, room, box)
                 if waits:
                     feeding.feed_edit(visit, self.workshop, edit, title)
                     return

@@ -6,10 +6,12 @@ with the run. Where the model is not there, a reading comes out of the session's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from gui.comparison import is_special
 from gui.reading import KEPT, Reading, Row, finite, readings
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from gui.workshop import Workshop
 
 WORDS, LAYER_WORDS, PATCHES, NEIGHBOURS = 5, 3, 4, 5
+TOLD = 12  # tokens among which one is sought that is no marker
 READERS = 16  # words of the answer whose attention is averaged
 
 
@@ -158,16 +161,17 @@ def _lenses(engine: Any, trace: Trace, span: int, step: int) -> dict[str, Any]:
 
 
 def says(visit: Visit, workshop: Workshop, trace: Trace) -> dict[tuple[int, int], Row]:
-    """The likeliest token the output layer reads in each latent of a run, and its probability.
+    """The likeliest word the output layer reads in each latent of a run, and its probability.
 
-    By (span, step), in memory from the first time on; of a recorded run what was read then.
+    A marker, most often the model's own, says nothing and is passed over. By (span, step), in
+    memory from the first time on; of a recorded run what was read then.
     """
     engine = workshop.engine
     if not hasattr(engine, "passes"):
         return {
-            (span, step): made.says[0]
+            (span, step): told
             for (id, span, step), made in readings(visit).items()
-            if id == trace.id and made.says
+            if id == trace.id and (told := _telling(made.says))
         }
     kept: dict[str, dict[tuple[int, int], Row]] = visit.beside.setdefault("says", {})
     if trace.id not in kept:
@@ -175,13 +179,19 @@ def says(visit: Visit, workshop: Workshop, trace: Trace) -> dict[tuple[int, int]
 
         found = {}
         for number, span in enumerate(trace.spans):
-            words = input_lens(engine, span.latents, 1).words(engine.reader.label)
+            words = input_lens(engine, span.latents, TOLD).words(engine.reader.label)
             lengths = span.latents.norm(dim=1).tolist()
-            found |= {(number, k): row[0] for k, row in enumerate(words) if lengths[k] > 0}
+            told = [_telling(row) if lengths[k] > 0 else () for k, row in enumerate(words)]
+            found |= {(number, k): row for k, row in enumerate(told) if row}
         while len(kept) >= KEPT:
             kept.pop(next(iter(kept)))
         kept[trace.id] = found
     return kept[trace.id]
+
+
+def _telling(rows: Sequence[Row]) -> Row:
+    """The first row whose token is no marker; () where there is none."""
+    return next((tuple(row) for row in rows if not is_special(str(row[0]).strip())), ())
 
 
 def _said(engine: Any, latents: Tensor) -> dict[str, Any]:

@@ -81,21 +81,23 @@ class Panel:
         kinds = self.offered(workshop)
         names = {k.name for k in kinds}
         first = next((k for k in kinds if k.name == "gaussian"), kinds[0] if kinds else None)
+        in_words = bool(workshop.engine.family.imagines_in_words)
         out: dict[Any, Any] = {
             self.kind: gr.update(
                 choices=[(k.title, k.name) for k in kinds],
                 value=first.name if first else None,
-                visible=first is not None,
+                visible=len(kinds) > 1,
             ),
             self.apply: gr.update(interactive=first is not None, visible=first is not None),
-            self.all: gr.update(visible=workshop.engine.family.latent),
+            self.all: gr.update(visible=workshop.engine.family.latent or in_words),
             self.mode: gr.update(visible=workshop.engine.family.latent),
             self.meaning: gr.update(visible=workshop.engine.family.latent),
             **self.donors(workshop, visit),
         }
         for name, (needed, _, _) in QUICK.items():
-            here = bool(names & set(needed))
+            here = bool(names & set(needed)) or (in_words and name == "swap")
             out[self.quick[name]] = gr.update(interactive=here, visible=here)
+        out[self.quick["swap"]]["value"] = "Another picture's sentence" if in_words else "Swap"
         if first is None:
             nothing = "This model does not imagine, so there is nothing to edit."
             hidden = {field: gr.update(visible=False) for field in self.fields[1:]}

@@ -15,6 +15,7 @@ from gui.components.look import look_value
 from gui.components.picture import picture_html
 from gui.components.strip import Slot, slots, strip_html
 from gui.components.tree import Leaf, tree_html
+from gui.components.wordwise import wordwise_html
 from gui.figures.map import map_figure
 from gui.figures.similarity import similarity_figure
 from gui.inspection import look, read_pending, read_selected, says
@@ -175,13 +176,15 @@ def leaves(visit: Visit) -> list[Leaf]:
 
 
 def inspected(visit: Visit, workshop: Workshop) -> str:
-    """The inspector of the selected latent."""
+    """The inspector of the selected latent; of a run without any, its words."""
     engine = workshop.engine
     shown = visit.edited or visit.baseline
-    if engine is not None and not engine.family.latent:
-        return ""
-    if shown is not None and shown.imagined is not None and not shown.spans:
-        return ""  # recorded runs of several models share one engine
+    wordy = engine is not None and not engine.family.latent
+    # recorded runs of several models share one engine
+    wordy = wordy or (shown is not None and shown.imagined is not None and not shown.spans)
+    if wordy:
+        reader = getattr(engine, "reader", None)
+        return wordwise_html(shown, reader.label if reader else None) if shown else ""
     reading = read_selected(visit, workshop)
     return inspector_html(reading, visit.steps[-1] if visit.steps else 0, visit.uri)
 

@@ -59,12 +59,15 @@ class Studio:
             label="Question", lines=2, max_lines=6, elem_id="question", max_length=4000
         )
         self.options = gr.Textbox(
-            label="Answer options, to be scored", placeholder="left, right", elem_id="options"
-        )
+            label="Answer options, to be scored", placeholder="left, right", max_lines=2,
+            elem_id="options",
+        )  # fmt: skip
         with gr.Row(elem_id="go"):
             self.run = gr.Button("Run", variant="primary", elem_id="run", interactive=False)
             self.step = gr.Button("Step", elem_id="step", interactive=False)
             self.stop = gr.Button("Stop", elem_id="stop", interactive=False)
+        with gr.Accordion("Examples", open=True, elem_id="gallery"):
+            self.examples = gr.HTML("", js_on_load=examples.SCRIPT, elem_id="examples")
         with gr.Accordion("How it is run", open=False, elem_id="settings"):
             self.budget = gr.Number(
                 label="Latents a span is given (empty: as published)", value=None, precision=0
@@ -74,8 +77,6 @@ class Studio:
             self.seed = gr.Number(label="Seed", value=0, precision=0)
             self.longest = gr.Slider(8, 1024, 256, step=8, label="Most tokens said")
             self.system = gr.Textbox(label="System text (empty: the family's)", lines=2)
-        with gr.Accordion("Examples", open=True, elem_id="gallery"):
-            self.examples = gr.HTML("", js_on_load=examples.SCRIPT, elem_id="examples")
 
     def _lay_z(self) -> None:
         with gr.Row(elem_id="z-head"):
@@ -92,7 +93,7 @@ class Studio:
         self.answers = gr.HTML(answers_html(None, None, {}), js_on_load=None, elem_id="answers")
         methods = {"pca": "PCA", "umap": "UMAP"}
         self.map = plot("Map", "map", methods=methods, linked=True, large="atlas-tab")
-        note = "cosines, step × step, −1 to 1"
+        note = "cosines, step × step"
         self.similarity = plot("Similarity", "similarity", note, linked=True, large="atlas-tab")
 
     def wire(self, does: Handlers) -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from gui.acts import GuiError
 from gui.aim import check_seen, seen_at
+from gui.components.invite import invite_html
 from gui.components.modes import SHORT
 from gui.components.plot import plot
 from gui.desk import GONE, sentence_of
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 START = Asked()
-BEFORE = (
-    "Press Sweep: the figures show how much it takes to move this answer, beside a sham and "
-    "another picture."
-)
 OTHER = "The Studio shows another run than stood here, so it is named now; press Sweep once more."
 NOTES = {
     "doses": "flips and shifts against the dose that was delivered, with their controls",
@@ -40,6 +37,16 @@ NOTES = {
     "edges": "who has to look at whom, and in which layers",
     "slots": "another run's slots put in, one window of layers and one latent at a time",
 }
+
+
+BEFORE = invite_html(
+    "How much does it take to move this answer?",
+    "One run, many doses, steps and layers, each with its control: a sham of the same dose where "
+    "nothing should matter, a matched random direction, another picture.",
+    {title: NOTES[name] for name, title in FIGURES.items()},
+    "Sweep this run",
+    "#sweep-run",
+)
 
 
 @dataclass
@@ -65,7 +72,7 @@ class SweepTab:
             with gr.Column(elem_id="sweep-asked", min_width=240):
                 self._lay_asked()
             with gr.Column(elem_id="sweep-shown", min_width=320):
-                self.say = gr.HTML(say_html(BEFORE, False), elem_id="sweep-say")
+                self.say = gr.HTML(BEFORE, elem_id="sweep-say")
                 self.plots = {
                     name: plot(title, f"sweep-figure-{name}", NOTES[name])
                     for name, title in FIGURES.items()
@@ -139,8 +146,8 @@ class SweepTab:
             about = subject(visit, self._room(visit))
         except Exception as error:
             return {self.about: "", self.say: say_html(sentence_of(error), False)}
-        said = BEFORE if view.asked is START else ""
-        return {self.about: about_html(about), self.say: say_html(said, False)}
+        said = BEFORE if view.asked is START else say_html("", False)
+        return {self.about: about_html(about), self.say: said}
 
     def on_stop(self, key: str) -> None:
         """Stop: honoured within one step of the model."""

@@ -33,6 +33,8 @@ START = """
   };
   if (query.get("present") === "1") present();
   document.addEventListener("click", (event) => {
+    const stands = event.target.closest("button[data-press]"); // for a control elsewhere
+    if (stands) document.querySelector(stands.dataset.press).click();
     const button = event.target.closest("button[data-page]");
     if (!button) return;
     if (button.dataset.page === "present") present();

@@ -7,14 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gui.comparison import is_special
-from gui.components.strip import brief
+from gui.components.strip import brief, share
 from gui.wording import OFF_MANIFOLD
 
 if TYPE_CHECKING:
     from gui.reading import Reading
 
 MARKER, NARROW = 11, 6  # letters of a marker in a list, and of any token in a narrow column
-ALMOST = 0.005  # a probability that would be written as 0 %
 
 
 def inspector_html(reading: Reading | None, step: int = 0, uri: str = "", lead: str = "") -> str:
@@ -30,6 +29,9 @@ def inspector_html(reading: Reading | None, step: int = 0, uri: str = "", lead: 
         return (
             '<h3>Inspector</h3><p class="quiet">Select a latent in the strip to see what it says, '
             "where it looks and what it is like.</p>"
+            '<p class="quiet">In each cell: its bar code; the likeliest word read in it by the '
+            "logit lens, markers such as the model's own left out; its length ‖z‖; its cosine ∠ to "
+            "the step before.</p>"
         )
     name = f"z{step + 1}"
     parts = [
@@ -76,11 +78,6 @@ def word(text: str) -> str:
     if not shown:
         return "∅"
     return escape(shown.replace(" ", "␣", 1) if shown.strip() != shown else shown)
-
-
-def share(value: float) -> str:
-    """A probability in per cent; what rounds to nothing is said to be small."""
-    return "<1 %" if 0 < value < ALMOST else f"{value:.0%}".replace("%", " %")
 
 
 def _bars(rows: Sequence[Any], unit: str) -> str:

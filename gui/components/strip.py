@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from core.records import Edit, Trace
 
 SCRIPT = (Path(__file__).parent / "strip.js").read_text(encoding="utf-8")
+SAID = 6  # letters of a word beside its probability in a cell
 WIDE = 10  # letters of a token that fit a cell
 NARROWEST = 6  # where there is room for one end alone
+ALMOST = 0.005  # a probability that would be written as 0 %
 CHANGED = 1e-6  # relative change above which a latent counts as another one
 
 
@@ -36,8 +38,8 @@ class Slot:
         norm: ‖z‖ of a latent.
         cosine: to the step before; None at a span's first, NaN where one of the two has no length
             and so no direction.
-        says: the likeliest token the output layer reads in it, and its probability; ("", 0.0)
-            where that is not known, as of a latent without length.
+        says: the likeliest word the output layer reads in it, markers left out, and its
+            probability; ("", 0.0) where that is not known, as of a latent without length.
         bars: the latent's bar code; ``base_bars`` the baseline's at the same step.
         change: ‖z′−z‖/‖z‖ against the baseline's latent; None without one.
         mark: what was done here, in words; "" when this very step was not edited.
@@ -226,7 +228,7 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
         known = "undefined" if isnan(slot.cosine) else f"{slot.cosine:.2f}"
         said.append(f"cosine to the step before {known}")
     if slot.says[0]:
-        said.append(f"logit lens {slot.says[0]!r} {slot.says[1]:.0%}")
+        said.append(f"logit lens {slot.says[0]!r} {share(slot.says[1])}, markers left out")
     if slot.change is not None:
         said.append(f"changed by {slot.change:.2f} of its length" if changed else "unchanged")
     if slot.mark:
@@ -239,7 +241,10 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
     mark = f'<span class="mark">{escape(slot.mark)}</span>' if slot.mark else ""
     moved = f'<span class="moved-by">Δ{slot.change:.2f}</span>' if changed else ""
     cosine = "" if slot.cosine is None else "∠ –" if isnan(slot.cosine) else f"∠{slot.cosine:.2f}"
-    says = f'<code class="says">{escape(brief(slot.says[0]))}</code>' if slot.says[0] else ""
+    says = ""
+    if slot.says[0]:
+        token = escape(brief(slot.says[0], SAID))
+        says = f'<code class="says">{token} <i>{escape(share(slot.says[1]))}</i></code>'
     label = escape(", ".join(said), quote=True)
     return (
         f'<button type="button" class="cell{state}" data-span="{slot.span}" '
@@ -250,6 +255,11 @@ def _cell(slot: Slot, selected: tuple[int, Sequence[int]]) -> str:
         f"{barcode_svg(rows, names)}{mark}{says}"
         f'<span class="facts"><span>‖{slot.norm:.1f}‖</span><span>{cosine}</span></span></button>'
     )
+
+
+def share(value: float) -> str:
+    """A probability in per cent; what rounds to nothing is said to be small."""
+    return "<1 %" if 0 < value < ALMOST else f"{value:.0%}".replace("%", " %")
 
 
 def brief(token: str, width: int = WIDE) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import floor, isfinite
 from textwrap import wrap
 from typing import Any
 
@@ -10,6 +12,29 @@ THEN, NOW, SOFT, INK, LINE, SHEET = (
 )
 # Purple to green through the paper: told apart with any kind of colour vision.
 DIVERGING = [[0, "#8e4aa0"], [0.5, SHEET], [1, "#2b7f45"]]
+RISING = [[0, SHEET], [1, "#2b7f45"]]
+NARROWEST = 0.05  # of a cosine's range: what differs by less is alike to the eye as well
+
+
+def cosine_scale(values: Iterable[float]) -> dict[str, Any]:
+    """The colours of cosines, fitted to them so that structure among like vectors is seen.
+
+    From the least of them, rounded down, to 1; from −1 to 1 where one is negative. Whoever draws
+    with it writes the ends beside the colours.
+    """
+    known = [v for v in values if isfinite(v)]
+    low = min(known, default=-1.0)
+    if low < 0:
+        return {"zmin": -1, "zmax": 1, "colorscale": DIVERGING}
+    low = min(floor(low / NARROWEST) * NARROWEST, 1 - NARROWEST)
+    return {"zmin": round(low, 2), "zmax": 1, "colorscale": RISING}
+
+
+def change_scale(values: Iterable[float]) -> dict[str, Any]:
+    """The colours of differences of cosines: zero in the middle, the largest at an end."""
+    most = max((abs(v) for v in values if isfinite(v)), default=0.0)
+    most = max(NARROWEST, -floor(-most / NARROWEST) * NARROWEST)
+    return {"zmin": -round(most, 2), "zmax": round(most, 2), "colorscale": DIVERGING}
 
 
 def bare_axis(title: str = "", **more: Any) -> dict[str, Any]:

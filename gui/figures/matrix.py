@@ -8,7 +8,7 @@ from math import isfinite
 from textwrap import wrap
 from typing import Any
 
-from gui.figures.look import DIVERGING, INK, NOW, SOFT, THEN, layout, plain
+from gui.figures.look import INK, NOW, SOFT, THEN, cosine_scale, layout, plain
 
 KIND_NAMES = {
     "raw": "raw cosine", "centred": "centred cosine", "zscored": "z-scored cosine",
@@ -38,7 +38,7 @@ def matrix_figure(
     selected: Sequence[int] = (),
     numbers: bool = False,
 ) -> dict[str, Any]:
-    """One heat map on a scale from −1 to 1.
+    """One heat map, its colours fitted to the cosines and barred beside it.
 
     Args:
         rows, columns: what is compared with what.
@@ -53,10 +53,12 @@ def matrix_figure(
     size = 12 if max(len(rows), len(columns)) <= 24 else 10
     lines = [line for text in caption for line in wrap(text, 66)]
     name = KIND_NAMES.get(kind, kind)
+    scale = cosine_scale(v for row in values for v in row)
+    ends = [scale["zmin"] + (1 - scale["zmin"]) * n / 4 for n in range(5)]
     heat = {
         "type": "heatmap", "name": name, "x": list(across), "y": list(down),
         "z": [[float(v) if isfinite(v) else None for v in row] for row in values],
-        "zmin": -1, "zmax": 1, "colorscale": DIVERGING, "xgap": 1, "ygap": 1,
+        **scale, "xgap": 1, "ygap": 1,
         "customdata": [
             [[rows[i].span, rows[i].step, "run" if rows[i].step >= 0 else "word",
               rows[i].name, columns[j].name, columns[j].step] for j in across]
@@ -68,7 +70,7 @@ def matrix_figure(
         ],
         "hovertemplate": "%{text}<extra></extra>", "hoverongaps": True,
         "colorbar": {
-            "thickness": 9, "len": 1, "outlinewidth": 0, "tickvals": [-1, -0.5, 0, 0.5, 1],
+            "thickness": 9, "len": 1, "outlinewidth": 0, "tickvals": ends,
             "tickfont": {"size": 12, "color": SOFT}, "ticks": "", "x": 1.02,
         },
     }  # fmt: skip

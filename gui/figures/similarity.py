@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from gui.figures.look import DIVERGING, SOFT, bare_axis, layout
+from gui.figures.look import SOFT, bare_axis, change_scale, cosine_scale, layout
 
 Matrix = Sequence[Sequence[float]]
 
 
 def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict[str, Any]:
-    """One heat map, or three once there is an edit; all on one scale from −1 to 1.
+    """One heat map, or three once there is an edit; above each stand its colours' ends.
+
+    Both runs are drawn in one scale, the difference in its own.
 
     Args:
         before, after: (K, K) cosines; of different sizes when an edit changed the count, and
@@ -24,10 +26,14 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
         k = min(len(before), len(after))
         change = [[float(after[i][j] - before[i][j]) for j in range(k)] for i in range(k)]
         panels += [("edited", after), ("difference", change)]
+    flat = {name: [v for row in matrix for v in row] for name, matrix in panels}
+    cosines = cosine_scale([*flat["baseline"], *flat.get("edited", ())])
     data, axes, titles = [], {}, []
     for n, (name, matrix) in enumerate(panels):
         tail = "" if n == 0 else str(n + 1)
         steps = list(range(1, len(matrix) + 1))
+        differs = name == "difference"
+        scale = change_scale(flat[name]) if differs else cosines
         data.append(
             {
                 "type": "heatmap", "name": name, "x": steps, "y": steps,
@@ -37,7 +43,7 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
                     [f"{name}<br>z{i} × z{j}: {_said(v)}" for j, v in zip(steps, row, strict=True)]
                     for i, row in zip(steps, matrix, strict=True)
                 ],
-                "zmin": -1, "zmax": 1, "colorscale": DIVERGING, "showscale": False,
+                **scale, "colorbar": _bar(n),
                 "xgap": 1, "ygap": 1, "xaxis": f"x{tail}", "yaxis": f"y{tail}",
                 "customdata": [[[span, i] for _ in steps] for i in range(len(steps))],
                 "hovertemplate": "%{text}<extra></extra>", "hoverongaps": True,
@@ -53,23 +59,44 @@ def similarity_figure(before: Matrix, after: Matrix = (), span: int = 0) -> dict
             anchor=f"x{tail}", scaleanchor=f"x{tail}", range=ends[::-1], fixedrange=True,
             constrain="domain", constraintoward="top",
         )  # fmt: skip
-        titles.append(_words(name, tail, 1, "bottom"))
+        reach = f"±{scale['zmax']:g}" if differs else f"{scale['zmin']:g}…1"
+        titles += [
+            _above("change" if differs else name, left, "left"),
+            _above(reach.replace("-", "−"), right, "right"),
+        ]
         if len(matrix) and not any(isfinite(v) for row in matrix for v in row):
-            titles.append(_words("no length,<br>no direction", tail, 0.5, "middle"))
+            titles.append(_within("no length,<br>no direction", tail))
     return {
         "data": data,
         "layout": layout(
-            margin={"l": 2, "r": 2, "t": 18, "b": 2}, annotations=titles, dragmode=False, **axes
+            margin={"l": 2, "r": 2, "t": 24, "b": 2}, annotations=titles, dragmode=False, **axes
         ),
     }
 
 
-def _words(said: str, tail: str, height: float, anchor: str) -> dict[str, Any]:
-    """Words at a height of one panel, in its middle."""
+def _bar(panel: int) -> dict[str, Any]:
+    """A strip of a panel's colours above it."""
     return {
-        "text": said, "x": 0.5, "y": height, "xref": f"x{tail} domain",
-        "yref": f"y{tail} domain", "xanchor": "center", "yanchor": anchor,
-        "showarrow": False, "font": {"size": 11, "color": SOFT},
+        "orientation": "h", "x": panel / 3 + 0.155, "xanchor": "center", "xpad": 0, "len": 0.31,
+        "y": 1, "yanchor": "bottom", "ypad": 1, "thickness": 4, "outlinewidth": 0,
+        "showticklabels": False, "ticks": "",
+    }  # fmt: skip
+
+
+def _above(said: str, x: float, side: str) -> dict[str, Any]:
+    """Words above a panel's colours, at one of its sides."""
+    return {
+        "text": said, "x": x, "y": 1, "xref": "paper", "yref": "paper", "xanchor": side,
+        "yanchor": "bottom", "yshift": 5, "showarrow": False, "font": {"size": 11, "color": SOFT},
+    }  # fmt: skip
+
+
+def _within(said: str, tail: str) -> dict[str, Any]:
+    """Words in the middle of a panel."""
+    return {
+        "text": said, "x": 0.5, "y": 0.5, "xref": f"x{tail} domain", "yref": f"y{tail} domain",
+        "xanchor": "center", "yanchor": "middle", "showarrow": False,
+        "font": {"size": 11, "color": SOFT},
     }  # fmt: skip
 
 

@@ -29,6 +29,18 @@ def test_similarity_shows_the_difference_on_one_scale():
     assert base["text"][0][1] == "baseline<br>z1 × z2: 0.50"
 
 
+def test_colours_are_fitted_to_like_latents_and_their_ends_written():
+    figure = similarity_figure([[1.0, 0.993], [0.993, 1.0]], [[1.0, 0.82], [0.82, 1.0]])
+    base, edited, change = figure["data"]
+    assert [(t["zmin"], t["zmax"]) for t in (base, edited, change)] == [
+        (0.8, 1), (0.8, 1), (-0.2, 0.2)
+    ]  # fmt: skip
+    said = [words["text"] for words in figure["layout"]["annotations"]]
+    assert said == ["baseline", "0.8…1", "edited", "0.8…1", "change", "±0.2"]
+    alike = similarity_figure([[1.0, 0.999], [0.999, 1.0]])["data"][0]
+    assert (alike["zmin"], alike["z"][0][1]) == (0.95, 0.999)  # next to nothing looks like it
+
+
 def test_directions_that_do_not_exist_are_left_blank_and_said():
     figure = similarity_figure([[1.0, 0.5], [0.5, 1.0]], [[NAN, NAN], [NAN, NAN]])
     assert figure["data"][1]["z"] == [[None, None], [None, None]]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import log
 
 import pytest
 
@@ -10,6 +11,7 @@ from gui.components.inspector import inspector_html
 from gui.components.picture import picture_html
 from gui.components.strip import slots, strip_html
 from gui.components.tree import Leaf, tree_html
+from gui.components.wordwise import wordwise_html
 from gui.reading import Reading
 from gui.screen import say_html, screen
 
@@ -92,3 +94,24 @@ def test_a_screen_holds_what_the_visit_holds(visit, workshop):
     assert "data:image/png" in view.picture
     assert "red" in view.answers
     assert view.tree.count("<li") == 1
+
+
+def test_words_are_listed_with_what_came_next_to_them(trace):
+    trace = replace(
+        trace, token_ids=(5, 6, 7), pieces=("red", " <b>", "<|im_end|>"), spans=(),
+        sampled_ids=(5, 6, 7), logprobs=(log(0.75), log(0.001), 0.0), imagined=(0, 1),
+        top=(((5, log(0.75)), (9, log(0.25))), ((8, log(0.9)),), ()),
+    )  # fmt: skip
+    html = wordwise_html(trace, {8: "blue", 9: EVIL}.get)
+    assert all(said in html for said in ("75 %", "25 %", "&lt;1 %", "90 %", "&lt;b&gt;"))
+    assert not any(said in html for said in (EVIL, "im_end"))
+    assert html.index("Imagined") < html.index("75 %") < html.index("Said")
+    assert "<small>" not in wordwise_html(trace, None)
+
+
+def test_examples_show_the_task_of_the_current_one():
+    items = [("count", "How many?", "data:,"), ("plan", "Which way?", "data:,")]
+    html = examples_html(items, 1)
+    assert 'data-task="count" hidden' in html
+    assert 'data-task="plan" hidden' not in html
+    assert 'data-task="plan" hidden' in examples_html(items, None)

@@ -130,7 +130,7 @@ def test_a_latent_without_length_says_nothing_and_has_no_direction(visit, worksh
     html = strip_html("?", (0, 0), slots(visit.edited, says={(0, 0): (" red", 0.5)}))
     assert html.count("∠ –") == 2  # itself, and the one after it
     assert "no length, so no direction" in html
-    assert '<code class="says">red</code>' in html
+    assert '<code class="says">red <i>50 %</i></code>' in html
     assert "no length" in inspector_html(Reading(norm=0.0, layers=((), (("a", 0.5),))), 1)
 
 
