@@ -163,7 +163,8 @@ class Sharing:
             going: list[_Wish] = []
             with suppress(Exception):  # told to its asker below, where it happens again
                 self._answer(going)
-            self._alone(self._engine(), going)
+                continue
+            self._alone(self._engine(), going or self._taken(lambda wish: True, 1))
 
     def _answer(self, going: list[_Wish]) -> None:
         """One batch, for as long as somebody has a wish.
@@ -192,10 +193,10 @@ class Sharing:
                 told = next(made, None)
             if told is None:
                 return
-            asked, one = told
-            of[asked].tell(one)
-            if of[asked].ended:
-                going.remove(of.pop(asked))
+            for asked, one in told:
+                of[asked].tell(one)
+                if of[asked].ended:
+                    going.remove(of.pop(asked))
 
     def _score(self, engine: Any) -> None:
         """Score the runs that wait for it, between two steps of the batch."""

@@ -28,7 +28,15 @@ class Turns:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        mine.acquire()  # until it is handed over
+        try:
+            mine.acquire()  # until it is handed over
+        except BaseException:  # as when a person interrupts: it is nobody's who is gone
+            with self._guard:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+                    raise
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -66,7 +66,7 @@ Told = tuple[Wish, Step | Trace | ZscopeError]
 branch; or why it cannot be done."""
 
 
-def answers(engine: Engine, coming: Iterator[Wish]) -> Iterator[Told]:
+def answers(engine: Engine, coming: Iterator[Wish]) -> Iterator[list[Told]]:
     """What comes of wishes, as it comes; the same tokens as one by one.
 
     Args:
@@ -87,7 +87,7 @@ def answers(engine: Engine, coming: Iterator[Wish]) -> Iterator[Told]:
                 live = [seat.row for seat in seats]
                 loop = engine.loop(None, desk.ended)
                 rounds = loop.rounds(live, batch(seats), None, desk, most)
-        yield from told
+        yield told
         if live is None:
             return
         while live is not None:
@@ -97,7 +97,7 @@ def answers(engine: Engine, coming: Iterator[Wish]) -> Iterator[Told]:
                 for row in live or ():
                     if not row.ended:
                         told += desk.fed(loop, row)
-            yield from told
+            yield told
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,9 +140,9 @@ def test_a_batch_that_fails_as_a_whole_is_done_one_by_one(shop: Workshop, monkey
     usual = abreast.answers
 
     def fails(engine: Any, coming: Any) -> Any:
-        for wish, one in usual(engine, coming):
-            yield wish, one
-            if one.index == 3:
+        for told in usual(engine, coming):
+            yield told
+            if any(one.index == 3 for _, one in told):
                 raise MemoryError
 
     monkeypatch.setattr(abreast, "answers", fails)
@@ -196,6 +196,18 @@ def test_who_comes_while_others_are_answered_joins_them(shop: Workshop, monkeypa
     assert told(made["branch"]) == child
     assert made["score"] == pytest.approx(scores, abs=1e-4)
     assert passes[:4] == [1, 1, 1, 3]  # the score is read between two steps
+
+
+def test_a_batch_that_cannot_begin_is_told_to_its_askers(shop: Workshop, monkeypatch: Any) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("core.engine.abreast.answers", broken)
+    monkeypatch.setattr(shop.engine, "stream", broken)
+    for question in QUESTIONS:
+        with pytest.raises(MemoryError):
+            shop.sharing.run(*question, **ASKED)
+    assert not shop.lock.locked()
 
 
 def test_where_an_answer_could_change_nobody_goes_together(shop: Workshop) -> None:

@@ -58,9 +58,10 @@ def heard(
 ) -> dict[Any, list[Any]]:
     """What each asker was told, in order."""
     told: dict[Any, list[Any]] = {}
-    for wish, one in answers(engine, iter(wishes)):
-        told.setdefault(wish, []).append(one)
-        see(wish, one)
+    for step in answers(engine, iter(wishes)):
+        for wish, one in step:
+            told.setdefault(wish, []).append(one)
+            see(wish, one)
     return told
 
 
