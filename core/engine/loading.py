@@ -131,7 +131,7 @@ def quantisation(choice: Choice) -> dict[str, Any]:
         )
     from transformers import BitsAndBytesConfig
 
-    kept = ["lm_head", "visual"]
+    kept = ["lm_head", "model.visual"]  # from the start of a name, as transformers matches them
     if choice.quantised == "8bit":
         made = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
     else:

@@ -249,9 +249,11 @@ def test_fewer_bits_need_their_library_and_say_so(workshop, monkeypatch) -> None
 
 
 def test_fewer_bits_spare_the_output_layer_and_the_vision_tower(
-    monkeypatch: pytest.MonkeyPatch,
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in for the library: only what transformers is told can be seen without it."""
+    """A stand-in for the library: which layers transformers would turn can be seen without it."""
+    from transformers.quantizers.quantizers_utils import should_convert_module
+
     from core.engine.device import choose
     from core.engine.loading import quantisation
 
@@ -261,7 +263,12 @@ def test_fewer_bits_spare_the_output_layer_and_the_vision_tower(
     assert choice.dtype_name == "4bit"
     assert told.load_in_4bit
     assert told.bnb_4bit_compute_dtype == choice.dtype
-    assert told.llm_int8_skip_modules == ["lm_head", "visual"]
+    model = core.load(workshop("monet"), family="monet", device="cpu").passes.model
+    linear = [name for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    turned = [n for n in linear if should_convert_module(n, told.llm_int8_skip_modules)]
+    assert turned == [n for n in linear if n.startswith("model.language_model.")]
+    assert any(n.startswith("model.visual.") for n in linear)
+    assert "lm_head" in linear
     assert quantisation(choose("cpu", "8bit"))["quantization_config"].load_in_8bit
     assert quantisation(choose("cpu", "float32")) == {}
 
