@@ -14,20 +14,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from core.engine.cache import BranchCache
 from core.engine.captured import Captured
 from core.engine.loading import Loaded
 from core.engine.prefix import Prefixes, beginning, joined
+from core.engine.readout import read_out
 from core.engine.sight import Sight
 from core.engine.threads import as_many_as_pay
 from core.engine.unwrapped import Unwrapped
 from core.errors import ImageError, InputError
 
-HALVES = (torch.bfloat16, torch.float16)
-READ_ROWS = 512
-"""Of the output layer, turned to float32 at a time on a CPU: what stays in its cache meanwhile."""
 CHUNK = 2048
 """Prompt slots of one pass; a longer prompt goes through in parts."""
 
@@ -249,23 +246,8 @@ class Passes:
 
     @torch.no_grad()
     def logits(self, hidden: Tensor) -> Tensor:
-        """Raw float32 logits (…, V) of hidden states (…, D).
-
-        With 16-bit weights the products are summed and left in float32: rounded to bfloat16,
-        logits of some tens would be off by tenths and the likeliest words often tied.
-        """
-        weight = self.unembedding.weight
-        if weight.dtype not in HALVES or weight.device.type not in ("cpu", "cuda"):
-            raw: Tensor = self.unembedding(hidden).float()
-            return raw
-        flat = hidden.reshape(-1, hidden.shape[-1]).to(weight.device, weight.dtype)
-        if weight.is_cuda:
-            out = torch.mm(flat, weight.t(), out_dtype=torch.float32)
-        else:  # a part of the table at a time: all of it in float32 is gigabytes
-            exact = flat.float()
-            parts = [linear(exact, w.float()) for w in weight.split(READ_ROWS)]
-            out = torch.cat(parts, -1)
-        return out.view(*hidden.shape[:-1], -1)
+        """Raw float32 logits (…, V) of hidden states (…, D)."""
+        return read_out(self.unembedding, hidden)
 
     @torch.no_grad()
     def _look(self, pixels: Tensor, grid: Tensor) -> Tensor:
