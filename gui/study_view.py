@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from gui.components.invite import invite_html
 from gui.screen import say_html
 
 if TYPE_CHECKING:
@@ -13,10 +14,25 @@ if TYPE_CHECKING:
     from gui.studying import Studying
 
 
+BEFORE = invite_html(
+    "Does it hold over many questions?",
+    "The same interventions over every item of a data set. Declare the margins first: they say "
+    "how small an effect counts as none.",
+    {
+        "Health": "how often the model imagined at all, and how often its answer could be read",
+        "Effects": "of each edit, with intervals and a test of equivalence within the margins",
+        "Mediation": "how much of what the input does goes through the latents",
+        "Verdict": "in words that the numbers allow, as a report, a table and CSV",
+    },
+    "Start with these settings",
+    "#study-start",
+)
+
+
 def progress_html(job: Studying | None) -> str:
     """The bar, the rate and the time left; what was said in the end."""
     if job is None:
-        return "<p class='say calm'>Declare the margins, then press Start.</p>"
+        return BEFORE
     if not job.alive:
         return say_html(job.sentence, job.trouble)
     seen = job.progress

@@ -56,6 +56,15 @@ def serve_model(folder, state=None):
     return page, address
 
 
+def upload(page, picture, question, options=""):
+    """Put a person's own picture on the Studio's screen, with a question about it."""
+    page.set_input_files("#picture input[type=file]", picture)
+    expect(page.locator(".say")).to_contain_text("New picture")
+    page.fill("#question textarea", question)
+    if options:
+        page.fill("#options input, #options textarea", options)
+
+
 @pytest.fixture(scope="module")
 def real_site():
     page, address = serve_model(MODEL)

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import MODEL, needs_model, serve_model
+from tests.browser.conftest import MODEL, needs_model, serve_model, upload
 
 pytestmark = [
     pytest.mark.browser,
@@ -14,6 +14,7 @@ pytestmark = [
     # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
 ]
+WAY = "Which moves lead from the start to the goal?"
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +80,7 @@ def test_a_latent_is_replaced_while_the_model_runs(real_site, tab):
 
 def test_a_vsp_picture_is_uploaded_and_asked_about(real_site, tab, vsp_picture):
     page = tab(real_site)
-    page.set_input_files("#picture input[type=file]", vsp_picture)
-    expect(page.locator(".say")).to_contain_text("New picture")
-    page.fill("#question textarea", "Which moves lead from the start to the goal? <b>U</b>")
-    page.fill("#options input, #options textarea", "U,R; D,R")
+    upload(page, vsp_picture, f"{WAY} <b>U</b>", "U,R; D,R")
     page.click("#run")
     expect(page.locator(".question-chip")).to_contain_text("<b>U</b>", timeout=60_000)
     expect(page.locator(".option")).to_have_count(2, timeout=60_000)
@@ -129,10 +127,7 @@ def test_one_sitting_from_an_uploaded_picture_to_the_file_in_another_browser(
     kept_site, tab, vsp_picture, tmp_path
 ):
     page = tab(kept_site)
-    page.set_input_files("#picture input[type=file]", vsp_picture)
-    expect(page.locator(".say")).to_contain_text("New picture")
-    page.fill("#question textarea", "Which moves lead from the start to the goal?")
-    page.fill("#options input, #options textarea", "U,R; D,R")
+    upload(page, vsp_picture, WAY, "U,R; D,R")
     page.click("#step")
     expect(page.locator(".cell.waits .name")).to_have_text("z1")
     page.click("#run")  # on to the end

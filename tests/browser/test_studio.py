@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import upload
+
 pytestmark = [
     pytest.mark.browser,
     # gradio sums up its queue's timings with a pandas option that pandas 3 calls outdated.
@@ -120,9 +122,7 @@ def test_branches_are_shown_compared_renamed_and_deleted(site, tab):
 
 def test_a_person_uploads_a_picture_and_asks(site, tab, pictures):
     page = tab(site)
-    page.set_input_files("#picture input[type=file]", pictures / "green.png")
-    expect(page.locator(".say")).to_contain_text("New picture")
-    page.fill("#question textarea", f"What is this? {EVIL}")
+    upload(page, pictures / "green.png", f"What is this? {EVIL}")
     page.click("#run")
     expect(page.locator(".card .answer")).to_have_text("green")
     expect(page.locator(".chip.question-chip")).to_contain_text("<img src=x")

@@ -41,7 +41,7 @@ def test_a_study_is_stopped_taken_up_again_read_and_saved(real_site, tab):
     page = tab(real_site, ready="[role=tab]")
     arms = declared(page)
     said = page.locator("#study-progress")
-    expect(said).to_contain_text("press Start")
+    expect(said).to_contain_text("Declare the margins first")
 
     page.click("#study-start")
     expect(said).to_contain_text(ROWS, timeout=120_000)
