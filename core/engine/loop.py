@@ -18,11 +18,9 @@ from core.engine.cache import BranchCache, RowCache
 from core.engine.head import Head
 from core.engine.passes import Passes
 from core.engine.row import Row
-from core.engine.sampling import draw
+from core.engine.sampling import draw, likeliest
 from core.engine.seating import Seat, join, seat
 from core.engine.step import Step
-
-TOP = 5
 
 
 @dataclass(eq=False)
@@ -64,18 +62,12 @@ class Loop:
     def _settle(self, rows: Sequence[Row], hidden: Tensor) -> None:
         logits = self.passes.logits(hidden)  # (B, V)
         logprobs = logits.log_softmax(-1)
-        top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
-        # one reading of the device a step: ids and the bits of the values (no doubles on MPS)
-        best = logits.argmax(-1, keepdim=True)
-        ids = torch.cat([best, top.indices], -1).int()
-        bits = torch.cat([ids, top.values.contiguous().view(torch.int32)], -1).cpu()
-        chosen, values = bits.tensor_split([ids.shape[-1]], dim=-1)
-        read = zip(chosen.tolist(), values.contiguous().view(torch.float32).tolist(), strict=True)
         beyond = []
-        for b, (row, ((first, *likeliest), numbers)) in enumerate(zip(rows, read, strict=True)):
+        for b, (row, (first, likely)) in enumerate(
+            zip(rows, likeliest(logits, logprobs), strict=True)
+        ):
             row.hidden.append(hidden[b])
             token = row.settle(self._sample(row, logits[b], first), hidden[b], self.latent_end)
-            likely = dict(zip(likeliest, numbers, strict=True))
             row.top.append(tuple(likely.items()))
             row.logprobs.append(likely.get(token, 0.0))
             if token not in likely:

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from core.records import Settings
 
+TOP = 5
+"""Of the likeliest tokens of a pass, kept with every run."""
+
 
 def draw(scores: Tensor, settings: Settings, place: int) -> int:
     """One token id from processed scores (V,) of pass ``place``."""
@@ -41,3 +44,19 @@ def _shape(scores: Tensor, settings: Settings) -> Tensor:
             torch.zeros_like(outside).scatter(0, order, outside), float("-inf")
         )
     return scores
+
+
+def likeliest(logits: Tensor, logprobs: Tensor) -> list[tuple[int, dict[int, float]]]:
+    """Of each row (B, V) the token of the largest logit, and the likeliest with their
+    log-probabilities."""
+    top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
+    # one reading of the device a step: ids and the bits of the values (no doubles on MPS)
+    best = logits.argmax(-1, keepdim=True)
+    ids = torch.cat([best, top.indices], -1).int()
+    bits = torch.cat([ids, top.values.contiguous().view(torch.int32)], -1).cpu()
+    chosen, values = bits.tensor_split([ids.shape[-1]], dim=-1)
+    numbers = values.contiguous().view(torch.float32).tolist()
+    return [
+        (first, dict(zip(tokens, row, strict=True)))
+        for (first, *tokens), row in zip(chosen.tolist(), numbers, strict=True)
+    ]
