@@ -191,8 +191,8 @@ class Autosave:
             entry.failing = False
             entry.visit.beside.pop(UNKEPT, None)
         except Exception:  # a full disk must not take the page down
-            traceback.print_exc()
-            if not entry.failing:
+            if not entry.failing:  # told once, though it is tried again and again
+                traceback.print_exc()
                 entry.failing = True
                 entry.visit.beside[UNKEPT] = FULL
             entry.due = time.monotonic() + AGAIN  # there may be room later

@@ -11,6 +11,7 @@ is not listened to. What a request may ask for and bring is in :mod:`gui.request
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import threading
@@ -41,6 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 COOKIE = "zscope"
 NAMES = 200_000  # tabs that are remembered
 OPEN = ("cancel", "heartbeat", "reset")  # Gradio asks nobody here for a name and a password
+FULL = (errno.ENOSPC, errno.EDQUOT)
 INFO = ("info", "openapi.json", "call")  # tell of the page by the name they were asked by
 # Gradio's page is written with inline scripts and styles; nothing is ever fetched from elsewhere.
 POLICY = (
@@ -126,6 +128,10 @@ class Doorway:
         except Unwelcome as unwelcome:
             if not begun:
                 await _refuse(dressed, unwelcome)
+        except OSError as error:
+            if begun or error.errno not in FULL:
+                raise
+            await _refuse(dressed, Unwelcome(507, "There is no room on the disk of this page."))
 
     async def _checked(
         self, scope: Scope, given: dict[str, bytes], cookies: dict[str, str], receive: Receive
@@ -232,7 +238,7 @@ async def _refuse(send: Send, unwelcome: Unwelcome) -> None:
     told = {"error": unwelcome.sentence, "detail": unwelcome.sentence}
     body = json.dumps(told).encode()
     kind = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if unwelcome.status in (408, 413, 503):  # the rest of the body is not read
+    if unwelcome.status in (408, 413, 503, 507):  # the rest of the body is not read
         kind.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": unwelcome.status, "headers": kind})
     await send({"type": "http.response.body", "body": body})

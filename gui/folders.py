@@ -15,7 +15,7 @@ from pathlib import Path
 from gradio.utils import get_upload_folder
 
 VARIABLE = "GRADIO_TEMP_DIR"
-STRAY = 900.0  # seconds without a change after which an upload that did not end is given up
+STRAY = 120.0  # seconds without a change, of which a request is given a quarter, see gui.requested
 
 
 class Folder:

@@ -1,7 +1,9 @@
 """A second visitor with the first one's address, payload, names or ids gets nothing of theirs."""
 
+import errno
 import gc
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -307,6 +309,19 @@ def test_an_upload_of_many_files_is_held_to_one_s_size(site):
     answer = httpx.post(f"{site.address.rstrip('/')}/gradio_api/upload", files=files)
     assert answer.status_code == 413
     assert "larger than this page takes" in answer.text
+
+
+def test_an_upload_onto_a_full_disk_is_one_sentence(site, monkeypatch):
+    async def full(*anything):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    address = f"{site.address.rstrip('/')}/gradio_api/upload"
+    with monkeypatch.context() as patched:
+        patched.setattr("gradio.route_utils.GradioUploadFile.write", full)
+        answer = httpx.post(address, files={"files": ("a.png", b"x")})
+    assert (answer.status_code, answer.headers["connection"]) == (507, "close")
+    assert answer.json()["detail"] == "There is no room on the disk of this page."
+    assert httpx.post(address, files={"files": ("a.png", b"x")}).status_code == 200
 
 
 def test_a_saved_session_is_gone_with_the_next_one(site, first):
