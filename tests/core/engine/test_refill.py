@@ -15,7 +15,7 @@ from core.engine.cache import BranchCache, RowCache
 from core.engine.knockout import Cut
 from core.engine.packing import Load, queued
 from core.engine.prompts import batched
-from core.engine.seating import Seat, seat
+from core.engine.seating import Seat, join, seat
 from core.records import Edit, Trace
 from tests.core.engine import tiny
 from tests.core.engine.conftest import Lab
@@ -190,6 +190,42 @@ def test_a_place_holds_what_its_new_row_continues_and_the_others_theirs(length: 
     assert mine.prompt.tolist() == [False] * (whole - length) + [True] * length
     assert theirs.prompt is not None
     assert theirs.prompt.tolist()[-4:] == cut.prompt.tolist()  # type: ignore[union-attr]
+
+
+def equal(one: RowCache, other: RowCache, count: int) -> bool:
+    pairs = [
+        *zip(one.prompt, other.prompt, strict=True),
+        *zip(one.own, [(k[:, :, :count], v[:, :, :count]) for k, v in other.own], strict=True),
+    ]
+    return all(torch.equal(a, b) for x, y in pairs for a, b in zip(x, y, strict=True))
+
+
+@pytest.mark.parametrize("length", [3, 5, 9])
+@pytest.mark.parametrize("others", [[5, 4], [5, 5], [4], [5, 4, 0], [0, 0]])
+def test_who_joins_a_batch_has_a_place_of_its_own_and_the_others_keep_theirs(
+    length: int, others: list[int]
+) -> None:
+    from core.engine.gathering import gathered
+
+    bases = [prompt(size or 6, n if size else 0) for n, size in enumerate(others, 1)]
+    if others == [0, 0]:  # rows that share one prompt
+        bases = [bases[0], RowCache(bases[0].prompt, prompt(6, 7).own)]
+    cache = gathered(bases, [min(2 + n, 3) for n in range(len(bases))])
+    if others == [5, 4, 0]:  # the last that is left of a padded batch is padded
+        cache.keep([1])
+        bases = bases[1:2]
+    before = [cache.row(n) for n in range(cache.rows)]
+    new = prompt(length, 9)
+    join(cache, Seat(None, new, 1, (Cut((0, -1), prompt=torch.ones(length) > 0),)))  # type: ignore[arg-type]
+    assert cache.rows == len(bases) + 1 == len(cache.lengths) == len(cache.cuts)
+    for n, held in enumerate(before):
+        assert equal(cache.row(n), held, held.length)
+    assert equal(cache.row(len(bases)), new, 1)
+    assert len(set(cache.editions)) > 1  # a captured step sees that its prompt is new
+    cut = cache.cuts[-1][0].prompt
+    assert cut is not None
+    assert cut.tolist()[-length:] == [True] * length
+    assert not any(cut.tolist()[:-length])
 
 
 @settings(deadline=None, max_examples=60)
