@@ -68,6 +68,11 @@ def flow(
                     del left[place]
                 yield made
         except (InputError, MemoryShortage) as error:
+            with engine.lock:
+                made = waiting.handed_over(0.0)  # what had ended before
+            for place, _ in made:
+                del left[place]
+            yield made
             many = min(many, len(left))
             if many > 1:  # with fewer at a time it goes, or it shows whose error it is
                 many //= 2

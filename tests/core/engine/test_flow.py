@@ -176,6 +176,29 @@ def test_where_memory_runs_out_fewer_go_at_a_time(
             assert isinstance(other, MemoryShortage)
 
 
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_one_that_is_too_large_to_be_prepared_is_left_out(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    engine = lab("monet")
+    run = parent(engine)
+    lists = [*LISTS[:3], [Edit("gaussian", steps=[2], dose=1.0, seed=99)], *LISTS[3:5]]
+    alone = [engine.branch(run, edits) for edits in lists]
+    usual = engine.editor
+
+    def editor(engine: Engine, held: Any, edits: Any) -> Any:
+        if edits[0].seed == 99:
+            raise torch.OutOfMemoryError
+        return usual(engine, held, edits)
+
+    monkeypatch.setattr(engine, "editor", editor)
+    children, _ = made(engine, run, most, lists=lists)
+    assert [isinstance(one, MemoryShortage) for one in children] == [n == 3 for n in range(6)]
+    for n, (one, other) in enumerate(zip(alone, children, strict=True)):
+        if n != 3:
+            same(engine, one, other)
+
+
 def test_prompts_of_their_own_go_apart_where_copies_would_take_the_room(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
