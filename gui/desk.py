@@ -128,6 +128,8 @@ def sentence_of(error: Exception) -> str:
         return one_line(str(error))
     traceback.print_exception(error, file=sys.stderr)
     logbook.note(error)
+    if isinstance(error, MemoryError):
+        return "This machine ran out of memory; use a smaller picture, or ask for less at once."
     return (
         f"Something went wrong inside Zscope ({type(error).__name__}); the terminal shows the "
         "details, and nothing on this page was lost."

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 
+import gradio as gr
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from gui import acts, app, screen
 from gui.autosave import Autosave
 from gui.bounds import Bounds
 from gui.keeping import save_visit
+from gui.endpoints import Endpoints
 from gui.line import Line
 from gui.shelf import Model, Shelf
 from gui.visitors import Visits
@@ -152,6 +154,18 @@ def test_a_full_device_is_one_sentence_and_the_page_goes_on(tmp_path, monkeypatc
     run()
     assert not visit.trouble
     assert visit.baseline.spans
+
+
+def test_memory_that_runs_out_beside_the_model_is_one_sentence(monkeypatch):
+    def full(*anything):
+        raise MemoryError
+
+    monkeypatch.setattr("gui.answering._decoded", full)
+    shelf = Shelf(Model("stand-in", "none"), lambda _: FakeEngine(), gallery, lambda: KINDS)
+    shelf.first.warm()
+    with pytest.raises(gr.Error, match="ran out of memory; use a smaller picture"):
+        Endpoints(shelf).run(image="AAAA", question="What?")
+    assert len(shelf.line) == 0
 
 
 def test_a_disk_that_is_full_at_autosave_keeps_the_page_and_the_older_file(tmp_path, capsys):
