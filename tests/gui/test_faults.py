@@ -13,8 +13,8 @@ import core
 from gui import acts, app, screen
 from gui.autosave import Autosave
 from gui.bounds import Bounds
-from gui.keeping import save_visit
 from gui.endpoints import Endpoints
+from gui.keeping import save_visit
 from gui.line import Line
 from gui.shelf import Model, Shelf
 from gui.visitors import Visits
