@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import io
 import sys
+import threading
 import types
 import warnings
 from pathlib import Path
@@ -18,6 +19,8 @@ from core.errors import ImageError
 
 MOST_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded (decompression bombs)."""
+
+_IMPORTING = threading.Lock()  # models are loaded side by side, and modules are the process's
 
 Picture = Image.Image | np.ndarray | str | Path | bytes
 
@@ -111,7 +114,9 @@ def fit(picture: Image.Image, least: int, most: int, factor: int) -> Image.Image
         "min_pixels": max(least, factor * factor),
         "max_pixels": max(most, factor * factor),
     }
-    fitted: Image.Image = _vision_process().fetch_image(message, image_patch_size=factor // 2)
+    with _IMPORTING:
+        process = _vision_process()
+    fitted: Image.Image = process.fetch_image(message, image_patch_size=factor // 2)
     return fitted
 
 
@@ -119,7 +124,8 @@ def _vision_process() -> Any:
     """qwen_vl_utils.vision_process, importable without torchvision.
 
     The package imports torchvision at module level for videos. Where none is usable, an
-    empty stand-in is put in its place for the time of the import; pictures never touch it.
+    empty stand-in is put in its place for the time of the import; pictures never touch it. One
+    thread at a time: the other would find half a module, or no stand-in to take away.
     """
     if "qwen_vl_utils.vision_process" in sys.modules:
         return sys.modules["qwen_vl_utils.vision_process"]
