@@ -167,8 +167,8 @@ def told(desk: Handlers, visit: Visit) -> dict[Any, Any]:
         **page.panel.fill(room, visit),
     }
     if recorded:
-        out[page.panel.apply] = gr.update(interactive=False)
-        out |= {b: gr.update(interactive=False) for b in page.panel.quick.values()}
+        for button in (page.panel.apply, *page.panel.quick.values()):
+            out[button] = {**out[button], "interactive": False}
     return out
 
 

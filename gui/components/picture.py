@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SCRIPT = (Path(__file__).parent / "picture.js").read_text(encoding="utf-8")
-UNCHOSEN = "Numbers: each latent's nearest patch."
+UNCHOSEN = "Each latent's nearest patch."
 SHOWN = 640  # longest side in px of the copy the page shows
 
 

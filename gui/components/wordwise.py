@@ -55,7 +55,8 @@ def _other(trace: Trace, place: int, label: Callable[[int], str] | None) -> tupl
 def _row(piece: str, likely: float, other: tuple[str, float]) -> str:
     word, second = _shown(piece), ""
     if other[0]:
-        second = f"<small>or <code>{_shown(other[0])}</code> {escape(share(other[1]))}</small>"
+        likely_too = escape(share(other[1]))
+        second = f"<small>or <code>{_shown(other[0])}</code><span>{likely_too}</span></small>"
     return (
         f"<li><code>{word}</code><i><b style='width:{100 * min(likely, 1.0):.1f}%'></b></i>"
         f"<span>{escape(share(likely))}</span>{second}</li>"

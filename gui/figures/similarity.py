@@ -87,7 +87,7 @@ def _above(said: str, x: float, side: str) -> dict[str, Any]:
     """Words above a panel's colours, at one of its sides."""
     return {
         "text": said, "x": x, "y": 1, "xref": "paper", "yref": "paper", "xanchor": side,
-        "yanchor": "bottom", "yshift": 5, "showarrow": False, "font": {"size": 11, "color": SOFT},
+        "yanchor": "bottom", "yshift": 5, "showarrow": False, "font": {"size": 10, "color": SOFT},
     }  # fmt: skip
 
 
