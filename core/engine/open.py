@@ -13,7 +13,7 @@ from core.engine.engine import Engine
 from core.engine.instrument import Editor
 from core.engine.loading import Loaded, load_model
 from core.engine.machine import TokenIds
-from core.engine.processor import Processor, load_processor
+from core.engine.processor import LOADING, Processor, load_processor
 from core.errors import BudgetError, CheckpointError, FamilyError
 from core.families import Family, Vocabulary, detect, fits, get, names
 from core.records import Bank
@@ -35,8 +35,9 @@ def open_engine(
         raise CheckpointError(f"{name} is a file; give the folder that holds config.json.")
     wanted = get(family) if family else None
     choice = choose(device, dtype)
-    loaded = load_model(name, choice, attention, revision)
-    processor = load_processor(name, revision)
+    with LOADING:
+        loaded = load_model(name, choice, attention, revision)
+        processor = load_processor(name, revision)
     tokens = _tokens(processor)
     chosen = wanted or _detect(name, tokens, loaded.config)
     ids = resolve(chosen, processor, loaded)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.machinery
 import io
 import sys
-import threading
 import types
 import warnings
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.engine.processor import hide_broken_torchvision
+from core.engine.processor import LOADING, hide_broken_torchvision
 from core.errors import ImageError
 
 MOST_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded (decompression bombs)."""
 
-_IMPORTING = threading.Lock()  # models are loaded side by side, and modules are the process's
+_IMPORTED: list[Any] = []  # qwen-vl-utils' module, once it is whole
 
 Picture = Image.Image | np.ndarray | str | Path | bytes
 
@@ -114,9 +113,10 @@ def fit(picture: Image.Image, least: int, most: int, factor: int) -> Image.Image
         "min_pixels": max(least, factor * factor),
         "max_pixels": max(most, factor * factor),
     }
-    with _IMPORTING:
-        process = _vision_process()
-    fitted: Image.Image = process.fetch_image(message, image_patch_size=factor // 2)
+    if not _IMPORTED:
+        with LOADING:  # another thread would find half a module, or no stand-in to take away
+            _IMPORTED.append(_vision_process())
+    fitted: Image.Image = _IMPORTED[0].fetch_image(message, image_patch_size=factor // 2)
     return fitted
 
 
@@ -124,8 +124,7 @@ def _vision_process() -> Any:
     """qwen_vl_utils.vision_process, importable without torchvision.
 
     The package imports torchvision at module level for videos. Where none is usable, an
-    empty stand-in is put in its place for the time of the import; pictures never touch it. One
-    thread at a time: the other would find half a module, or no stand-in to take away.
+    empty stand-in is put in its place for the time of the import; pictures never touch it.
     """
     if "qwen_vl_utils.vision_process" in sys.modules:
         return sys.modules["qwen_vl_utils.vision_process"]

@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import CheckpointError
+
+# Models are woken in threads beside each other; modules, the default dtype and transformers' own
+# switches are the process's. Held while a checkpoint is read.
+LOADING = threading.RLock()
 
 # Qwen2.5-VL's template for pictures and text, used when a checkpoint brings none of its own
 TEMPLATE = (
