@@ -21,6 +21,7 @@ from gui.arrival import KEEP, READ, Arrival
 from gui.atlas import Atlas
 from gui.autosave import Autosave
 from gui.compare import Compare
+from gui.connections import make_room
 from gui.desks import Desks
 from gui.ending import end, leave
 from gui.endpoints import Endpoints
@@ -180,6 +181,7 @@ def serve(options: Options) -> None:
     ended = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
+    make_room()
     uploads = keep_uploads_apart()
     logbook.keep_in(options.state / "log" if options.state is not None else None)
     page = build(options)

@@ -34,6 +34,7 @@ NAME = 128  # most letters of a tab's name
 STILL = 30.0  # seconds between two parts of a body, after which it is given up
 PLAIN = 1_000_000  # bytes of a body that is neither JSON nor an upload, such as a login
 ROOM = 1_000_000  # bytes of a body beside the file in it
+MANY = 200_000  # values in a request's JSON; Gradio takes its time over each
 ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")  # half of a letter written in two
 
 
@@ -84,10 +85,13 @@ def plain_of(body: bytes) -> Any:
 
     Raises:
         Unwelcome: it is none, holds what could not be answered with (Gradio quotes what it
-            refuses, and fails on numbers and letters JSON does not know), or a file of the web.
+            refuses, and fails on numbers and letters JSON does not know), more values than
+            a person could mean, or a file of the web.
     """
     if not body:
         return None
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MANY:
+        raise Unwelcome(413, "The request holds more values than this page takes.")
     try:
         plain = json.loads(body, parse_constant=_no_number, parse_float=_finite)
         if ESCAPED.search(body):
@@ -95,6 +99,8 @@ def plain_of(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         sentence = "The request is no JSON that this page understands."
         raise Unwelcome(400, sentence) from error
+    if not isinstance(plain, dict):
+        raise Unwelcome(400, "The request is no JSON object.")
     if b"path" in body or b"\\u" in body:
         for path in _paths(plain):
             if path.lower().startswith(("http:", "https:")):

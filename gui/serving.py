@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
+from gui.connections import Silence
 from gui.doorway import Doorway
 from gui.options import LOOPBACK, Options
 from gui.requested import ROOM, Intake
@@ -54,6 +55,7 @@ def launch(page: gr.Blocks, options: Options) -> str:
         mcp_server=False,  # Gradio's own calls the page through its door again; see gui.tools
         app_kwargs={"middleware": [doorway, tools]},
     )
+    Silence(page.server).begin()
     return shared or url
 
 

@@ -95,11 +95,28 @@ def test_names_of_tabs():
         tabs("run/predict", plain={"session_hash": "x" * 1000})
 
 
-@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b"1e999", b"NaN", b'"\\ud800"', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"{", b'{"a":' * 100_000, b"1e999", b"NaN", b'"\\ud800"', b"\xff"]
+)
 def test_what_is_no_json_is_refused(body):
     with pytest.raises(Unwelcome, match="no JSON") as caught:
         plain_of(body)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"3", b'"text"', b'[{"data": []}]'])
+def test_what_is_no_object_is_refused(body):
+    with pytest.raises(Unwelcome, match="no JSON object"):
+        plain_of(body)
+
+
+def test_one_long_text_is_taken_and_many_values_are_not():
+    picture = requested.json.dumps({"data": ["A" * 3_000_000, "What?"]}).encode()
+    assert len(plain_of(picture)["data"][0]) == 3_000_000
+    for values in (b"[]", b"{}", b"1", b'""'):
+        with pytest.raises(Unwelcome, match="more values") as caught:
+            plain_of(b'{"data": [' + b",".join([values] * (requested.MANY + 1)) + b"]}")
+        assert caught.value.status == 413
 
 
 def test_a_question_may_name_an_address_of_the_web():
