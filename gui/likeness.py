@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WORDS = 24  # words beside a run's latents
 ITEMS = 60  # items of a grid
-NO_LATENTS = "This run has no latents to compare: the model answered without imagining."
+NO_LATENTS = "This run has no latents to compare; force a span, or choose a model that has them."
 NO_RUN = "Nothing was run yet; ask a question in the Studio first."
 NO_WORDS = (
     "The corrected cosine needs the mean cosine of unrelated hidden states, which a bank of this "

@@ -82,7 +82,7 @@ def site():
 @pytest.fixture(scope="session")
 def slow_site():
     """Every latent takes a while, so that there is something to stop."""
-    page, address = serve(lambda: FakeEngine(pause=0.4))
+    page, address = serve(lambda: FakeEngine(pause=1.0))
     yield address
     page.close(verbose=False)
 

@@ -160,7 +160,7 @@ def test_stop_stops_within_a_step_and_keeps_what_there_is(slow_site, tab):
     page.wait_for_selector(".cell >> nth=1")
     page.click("#stop")
     there = page.locator(".cell").count()
-    expect(page.locator(".say")).to_contain_text("Stopped", timeout=3000)
+    expect(page.locator(".say")).to_contain_text("Stopped")
     assert 2 <= page.locator(".cell").count() <= there + 1 < 6
     expect(page.locator("#run")).to_be_enabled()
 
