@@ -111,11 +111,14 @@ class Block:
             for (index, arm, trace), scores, lead in zip(whole, scored, leads, strict=True)
         ]
         self.step(len(rows))
+        # prompts of like length side by side: within a part they share one batch
+        order = sorted(range(len(jobs)), key=lambda n: len(jobs[n].parent.prompt.input_ids))
+        branched: dict[int, Row] = {}
         for start in range(0, len(jobs), TOGETHER):
-            made_rows = self._branches(jobs[start : start + TOGETHER])
-            rows += made_rows
-            self.step(len(made_rows))
-        return rows
+            part = order[start : start + TOGETHER]
+            branched.update(zip(part, self._branches([jobs[n] for n in part]), strict=True))
+            self.step(len(part))
+        return rows + [branched[n] for n in range(len(jobs))]
 
     def _job(self, index: int, arm: Arm, parent: Trace, draw: int) -> Job:
         donor = self.parents.donor(index, arm, draw)
