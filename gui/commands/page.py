@@ -168,8 +168,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"{'with a' if auth else 'without a'} password.",
             flush=True,
         )
-    import_gradio()
     try:
+        import_gradio()
         from gui import app
         from gui.places import state_folder
 
