@@ -221,5 +221,7 @@ def test_the_folder_starts_as_a_space(folder, tmp_path):
         code = process.wait(30)
     assert code == 0, log.read_text()
     assert not Path(home / ".local" / "state" / "zscope").exists()  # nothing of a visitor is kept
-    said = log.read_text()  # gradio looks for the hosting's own package, which is not here
-    assert said.count("Traceback") == said.count("`spaces` package is required")
+    said = log.read_text()  # gradio looks for the hosting's own package, which is not here, and
+    # Python 3.12 tells of a loop that was deleted where it is
+    known = ("`spaces` package is required", "BaseEventLoop.__del__")
+    assert said.count("Traceback") == sum(said.count(each) for each in known)
