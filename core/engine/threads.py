@@ -14,7 +14,7 @@ computed the same way every time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -41,16 +41,20 @@ def small(slots: int, config: Any, dtype: torch.dtype) -> bool:
 
 
 @contextmanager
-def as_many_as_pay(
-    slots: int, config: Any, dtype: torch.dtype, device: torch.device
-) -> Iterator[None]:
-    """Run what is inside on one thread where :func:`small` says so; elsewhere nothing changes."""
+def one() -> Iterator[None]:
+    """Run what is inside on one thread; afterwards there are as many as before."""
     given = torch.get_num_threads()
-    if device.type != "cpu" or given == 1 or not small(slots, config, dtype):
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(given)
+
+
+def as_many_as_pay(
+    slots: int, config: Any, dtype: torch.dtype, device: torch.device
+) -> AbstractContextManager[None]:
+    """Run what is inside on one thread where :func:`small` says so; elsewhere nothing changes."""
+    if device.type != "cpu" or torch.get_num_threads() == 1 or not small(slots, config, dtype):
+        return nullcontext()
+    return one()
