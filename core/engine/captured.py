@@ -145,11 +145,11 @@ class Captured:
         while held and (len(held) >= MOST_STEPS or sum(held.values()) + needed > ALL_BYTES):
             first = next(iter(held))
             del held[first], self._steps[first]
-        ways = [_compiled(), _one_slot] if self.mode == "compiled" else [_one_slot]
+        ways = [_compiled(), through_modules] if self.mode == "compiled" else [through_modules]
         for way in ways:
             try:
                 step = _Step(self._language, StaticCache(shape, cache), embeds, way)
-                if way is not _one_slot:
+                if way is not through_modules:
                     step.warm()
                 if embeds.is_cuda and self.mode != "static":
                     step.record(*self._place(embeds.device))
@@ -188,7 +188,7 @@ class _Step:
     @property
     def trusted(self) -> bool:
         """Whether it does what the plain step does: is it, or was found to agree with it."""
-        return self._agreed or (self._graph is None and self._run is _one_slot)
+        return self._agreed or (self._graph is None and self._run is through_modules)
 
     @torch.no_grad()
     def agrees(self, embeds: Tensor, positions: Tensor) -> bool:
@@ -198,7 +198,9 @@ class _Step:
         a person with another driver gets.
         """
         rows, held = self._take(embeds, positions), self.cache.held.clone()
-        plain = _one_slot(self._language, self.cache, self.embeds, self.positions)[:rows].float()
+        plain = through_modules(self._language, self.cache, self.embeds, self.positions)[
+            :rows
+        ].float()
         self.cache.held.copy_(held)
         self._do()
         self.cache.held.copy_(held)
@@ -256,12 +258,16 @@ class _Step:
         self.cache.held.add_(1)
 
 
-def _one_slot(language: Any, cache: StaticCache, embeds: Tensor, positions: Tensor) -> Tensor:
-    """(B, 1, D) → hidden states (B, 1, D), one pass of the decoder over fixed buffers."""
+def through_modules(language: Any, cache: Any, embeds: Tensor, positions: Tensor) -> Tensor:
+    """(B, q, D) behind a decoding cache → hidden states (B, q, D), as transformers makes them.
+
+    Args:
+        positions: (B, q) or (3, B, q) rotary positions.
+    """
     out = language(
         inputs_embeds=embeds,
         attention_mask={"full_attention": None, "sliding_attention": None},
-        position_ids=positions.expand(3, -1, -1),
+        position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
         past_key_values=cache,
         use_cache=True,
         branch_cache=cache,
@@ -271,12 +277,12 @@ def _one_slot(language: Any, cache: StaticCache, embeds: Tensor, positions: Tens
 
 
 def _compiled() -> Callable[..., Tensor]:
-    """:func:`_one_slot` through torch.compile, kernels fused.
+    """:func:`through_modules` through torch.compile, kernels fused.
 
     Recorded by us and not by ``mode="reduce-overhead"``, whose own graphs refuse inputs that
     are written to, as every cache is (pytorch/pytorch issue 120733).
     """
-    fused = torch.compile(_one_slot, dynamic=False, fullgraph=True)
+    fused = torch.compile(through_modules, dynamic=False, fullgraph=True)
 
     def run(language: Any, cache: StaticCache, embeds: Tensor, positions: Tensor) -> Tensor:
         # every shape is compiled for itself, which counts as a recompilation

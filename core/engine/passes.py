@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from core.engine.cache import BranchCache
-from core.engine.captured import Captured
+from core.engine.captured import Captured, through_modules
 from core.engine.loading import Loaded
 from core.engine.prefix import Prefixes, beginning, joined
 from core.engine.readout import read_out
@@ -213,16 +213,8 @@ class Passes:
 
     def _through_modules(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
         """:meth:`step` as transformers makes it; ``cache`` counts nothing."""
-        out = self.language(
-            inputs_embeds=embeds,
-            attention_mask={"full_attention": None, "sliding_attention": None},
-            position_ids=positions if positions.ndim == 3 else positions.expand(3, -1, -1),
-            past_key_values=cache,
-            use_cache=True,
-            branch_cache=cache,
-        )
-        hidden: Tensor = out.last_hidden_state.to(embeds.device)  # the last layer's may differ
-        return hidden
+        hidden = through_modules(self.language, cache, embeds, positions)
+        return hidden.to(embeds.device)  # the last layer's may differ
 
     def decode(self, cache: BranchCache, embeds: Tensor, positions: Tensor) -> Tensor:
         """One slot of every row as :meth:`step` does it, replayed where it can be.

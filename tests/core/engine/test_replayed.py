@@ -137,7 +137,7 @@ def test_a_recording_in_which_a_number_was_baked_is_found_out(
     lab: Lab, recorded: list[Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = lab("monet")
-    usual = captured._one_slot
+    usual = captured.through_modules
 
     def baked(language: Any, cache: Any, embeds: Tensor, positions: Tensor) -> Tensor:
         return usual(language, cache, embeds, torch.full_like(positions, 3))
@@ -168,9 +168,9 @@ def test_the_step_is_one_graph_for_the_compiler(lab: Lab) -> None:
         return graph.forward
 
     torch._dynamo.reset()
-    fused = torch.compile(captured._one_slot, dynamic=False, fullgraph=True, backend=backend)
+    fused = torch.compile(captured.through_modules, dynamic=False, fullgraph=True, backend=backend)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(captured, "_one_slot", fused)
+        patch.setattr(captured, "through_modules", fused)
         both(engine, lambda: [engine.branch(trace, [Edit("gaussian", steps=[1], dose=0.8)])])
     torch._dynamo.reset()
     assert len(compiled) == 1
